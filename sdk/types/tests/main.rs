@@ -1,0 +1,3 @@
+//! The formats of `rustorium-types`, frozen.
+
+mod formats;
