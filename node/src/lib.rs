@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The node and tool behind the `rustorium` binary.
+
+pub mod builder;
