@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that building Rustorium needs, if one is missing. Run by `make setup`.
+#
+# What they are for: a C compiler and its headers link Rust programs and compile blake3's assembly; bash and
+# flock serve the scripts; certificates let cargo fetch crates. Everything else comes with rustup.
+set -euo pipefail
+
+missing=()
+need() { # PACKAGE TEST...
+  local package=$1
+  shift
+  "$@" >/dev/null 2>&1 || missing+=("$package")
+}
+
+need gcc command -v cc
+need binutils command -v ar
+need libc6-dev test -e /usr/include/stdio.h
+need util-linux command -v flock
+need ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
+
+if ! command -v cargo >/dev/null; then
+  echo "setup: no cargo: install the Rust toolchain first, see https://rustup.rs" >&2
+  exit 1
+fi
+[ ${#missing[@]} = 0 ] && exit 0
+
+if ! command -v apt-get >/dev/null; then
+  echo "setup: not a Debian machine; install what provides: ${missing[*]}" >&2
+  exit 1
+fi
+sudo=()
+if [ "$(id -u)" != 0 ]; then
+  command -v sudo >/dev/null || {
+    echo "setup: run as root: apt-get install ${missing[*]}" >&2
+    exit 1
+  }
+  sudo=(sudo)
+fi
+echo "setup: installing ${missing[*]}" >&2
+"${sudo[@]}" apt-get -o DPkg::Lock::Timeout=600 -q update >&2
+"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 -q -y --no-install-recommends \
+  install "${missing[@]}" >&2
