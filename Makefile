@@ -1,0 +1,54 @@
+# What people type. Every target can be run again at any time; each installs what it needs and is missing.
+#
+#   make demo     build, then see a contract written, deployed, called, watched and verified
+#   make test     every test of the workspace
+#   make bench    measure; figures in target/bench/results.json
+#   make lint     format, clippy, documentation, licences
+#   make docs     the API documentation
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup build guests demo test bench lint docs
+
+CONTRACTS := $(patsubst %/Cargo.toml,%,$(wildcard contracts/*/Cargo.toml examples/*/Cargo.toml))
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+setup:
+	@tests/setup/debian.sh
+	@sdk/wasm-target.sh >/dev/null
+	@cargo fetch --locked
+
+build: setup
+	cargo build --locked --package rustorium-node --bin rustorium
+
+# Tests build the contracts that they need themselves; built here first, the wait is seen.
+guests: build
+	@set -e; for contract in $(CONTRACTS); do \
+	  target/debug/rustorium build "$$contract"; \
+	done
+
+demo: build
+	@tests/demo.sh
+
+test: guests
+	cargo test --locked --workspace
+
+bench: guests
+	cargo bench --locked --package rustorium-types --package rustorium-runtime --package rustorium-chain --benches
+	cargo bench --locked --package rustorium-node --bench figures
+
+lint: setup
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" cargo doc --locked --workspace --no-deps
+	@if command -v cargo-deny >/dev/null; then \
+	  cargo deny --offline check --config .cargo/deny.toml bans licenses sources; \
+	else \
+	  echo "lint: cargo-deny is not installed: licences and duplicate versions were not checked"; \
+	fi
+
+docs: setup
+	cargo doc --locked --workspace --no-deps
+	@echo "open target/doc/rustorium_sdk/index.html"
