@@ -23,4 +23,8 @@ pub mod state;
 pub mod transaction;
 
 #[cfg(feature = "crypto")]
+pub mod field;
+#[cfg(feature = "crypto")]
 pub mod hash;
+#[cfg(feature = "crypto")]
+pub mod poseidon;

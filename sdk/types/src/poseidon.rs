@@ -89,3 +89,100 @@ fn partial_rounds(state: &[Limbs; WIDTH]) -> [Limbs; WIDTH] {
     }
     [s.leave[0].apply(&window), s.leave[1].apply(&window), s.leave[2].apply(&window)]
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use alloc::{string::ToString, vec::Vec};
+    use core::str::FromStr;
+
+    use ark_bn254::Fr;
+    use ark_ff::{BigInteger, PrimeField};
+    use light_poseidon::{Poseidon, PoseidonHasher, parameters::bn254_x5::get_poseidon_parameters};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn decimal(text: &str) -> Field {
+        from_ark(Fr::from_str(text).unwrap())
+    }
+
+    fn from_ark(element: Fr) -> Field {
+        Field::from_be_bytes(&element.into_bigint().to_bytes_be().try_into().unwrap()).unwrap()
+    }
+
+    fn ark(element: Field) -> Fr {
+        Fr::from_be_bytes_mod_order(&element.to_be_bytes())
+    }
+
+    /// The permutation as the paper writes it.
+    fn plain(tag: u64, left: Field, right: Field) -> Field {
+        let parameters = grain::parameters();
+        let mut state = [Field::from_u64(tag), left, right];
+        for (round, constants) in parameters.constants.iter().enumerate() {
+            for lane in 0..WIDTH {
+                state[lane] = state[lane] + constants[lane];
+            }
+            let full = round < FULL_ROUNDS / 2 || round >= FULL_ROUNDS / 2 + PARTIAL_ROUNDS;
+            for lane in state.iter_mut().take(if full { WIDTH } else { 1 }) {
+                *lane = *lane * *lane * *lane * *lane * *lane;
+            }
+            state = parameters.matrix.map(|row| row[0] * state[0] + row[1] * state[1] + row[2] * state[2]);
+        }
+        state[0]
+    }
+
+    fn any_element() -> impl Strategy<Value = Field> {
+        prop_oneof![
+            proptest::sample::select([Field::ZERO, Field::ONE, -Field::ONE].to_vec()),
+            any::<[u64; 4]>().prop_map(|integer| Field::from_integer(&integer)),
+        ]
+    }
+
+    #[test]
+    fn grain_draws_circoms_parameters() {
+        let reference = get_poseidon_parameters::<Fr>(3).unwrap();
+        let parameters = grain::parameters();
+        let constants: Vec<Fr> = parameters.constants.iter().flatten().map(|element| ark(*element)).collect();
+        assert_eq!(constants, reference.ark);
+        let matrix: Vec<Vec<Fr>> = parameters.matrix.iter().map(|row| row.iter().map(|cell| ark(*cell)).collect()).collect();
+        assert_eq!(matrix, reference.mds);
+        // circomlib, poseidon_constants.circom: the first round constant of t = 3.
+        assert_eq!(
+            parameters.constants[0][0].to_string(),
+            "0x0ee9a592ba9a9518d05986d656f40c2114c4993c11bb29938d21d47304cd8e6e"
+        );
+    }
+
+    #[test]
+    fn circomlibs_published_vectors() {
+        // circomlib, test/poseidoncircuit.js
+        let vectors = [
+            (0, 1, 2, "7853200120776062878684798364095072458815029376092732009249414926327459813530"),
+            (0, 3, 4, "14763215145315200506921711489642608356394854266165572616578112107564877678998"),
+        ];
+        for (tag, left, right, hash) in vectors {
+            assert_eq!(hash2(tag, Field::from_u64(left), Field::from_u64(right)), decimal(hash));
+        }
+    }
+
+    #[test]
+    fn golden() {
+        let hash = |tag| hash2(tag, Field::from_u64(1), Field::from_u64(2)).to_string();
+        assert_eq!(hash(1 << 32), "0x2d4f3c261d4b1bb203ee5b43f72f235cd6481d4fb5b7ecc75f6c1b9694c614ee");
+        assert_eq!(hash(u64::MAX), "0x0848995bbf6a0a4e9a8f958fc154ca46ee0c6acadc34f6f414f24c408bfa0da0");
+    }
+
+    proptest! {
+        #[test]
+        fn equals_light_poseidon(left in any_element(), right in any_element()) {
+            let expected = Poseidon::<Fr>::new_circom(2).unwrap().hash(&[ark(left), ark(right)]).unwrap();
+            prop_assert_eq!(hash2(0, left, right), from_ark(expected));
+        }
+
+        #[test]
+        fn equals_the_plain_permutation_under_any_tag(tag in any::<u64>(), left in any_element(), right in any_element()) {
+            prop_assert_eq!(hash2(tag, left, right), plain(tag, left, right));
+        }
+    }
+}

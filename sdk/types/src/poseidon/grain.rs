@@ -44,14 +44,28 @@ pub(super) const fn parameters() -> Parameters {
         seeds[index] = Field::from_integer(&grain.integer());
         index += 1;
     }
-    let mut matrix = [[Field::ZERO; WIDTH]; WIDTH];
+    Parameters { constants, matrix: cauchy(&seeds) }
+}
+
+/// 1 ÷ (xᵢ + yⱼ), with one inversion: each entry is the product of the sums before it, times the inverse of
+/// the product up to it.
+const fn cauchy(seeds: &[Field; 2 * WIDTH]) -> [[Field; WIDTH]; WIDTH] {
+    let mut sums = [Field::ZERO; WIDTH * WIDTH];
+    let mut before = [Field::ONE; WIDTH * WIDTH + 1];
     let mut cell = 0;
-    while cell < WIDTH * WIDTH {
-        let (row, column) = (cell / WIDTH, cell % WIDTH);
-        matrix[row][column] = seeds[row].plus(seeds[WIDTH + column]).inverse();
+    while cell < sums.len() {
+        sums[cell] = seeds[cell / WIDTH].plus(seeds[WIDTH + cell % WIDTH]);
+        before[cell + 1] = before[cell].times(sums[cell]);
         cell += 1;
     }
-    Parameters { constants, matrix }
+    let mut matrix = [[Field::ZERO; WIDTH]; WIDTH];
+    let mut inverse = before[cell].inverse();
+    while cell > 0 {
+        cell -= 1;
+        matrix[cell / WIDTH][cell % WIDTH] = inverse.times(before[cell]);
+        inverse = inverse.times(sums[cell]);
+    }
+    matrix
 }
 
 /// The register, bit 0 lowest, and bits of its output not used yet, the first lowest.
@@ -92,6 +106,7 @@ impl Grain {
             grain.step();
             discarded += Self::STEP;
         }
+        grain.count = 0;
         grain
     }
 
