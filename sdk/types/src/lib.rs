@@ -20,6 +20,7 @@ pub mod key;
 pub mod limits;
 pub mod record;
 pub mod state;
+pub mod time;
 pub mod transaction;
 
 #[cfg(feature = "crypto")]
@@ -28,3 +29,5 @@ pub mod field;
 pub mod hash;
 #[cfg(feature = "crypto")]
 pub mod poseidon;
+#[cfg(feature = "crypto")]
+pub mod tree;
