@@ -1,0 +1,391 @@
+//! The embedded log: what was accepted and what was decided, in one durable order.
+//!
+//! ```text
+//! log/00000001.segment   genesis │ record │ record │ header 1 │ certificate 1 │ header 2 │ record │ …
+//! log/00000002.segment   record │ header 3 │ certificate 3 │ …
+//! ```
+//!
+//! Records of the lane and the headers over them share one stream of [frames](frame) in preallocated
+//! [segments](segment). So one sync makes a transaction and the header that takes it durable together, and a
+//! header can never survive without the records below it. Its first entry is the genesis: the log alone is
+//! enough to execute the chain again.
+//!
+//! Group commit: [`Log::append`] only buffers; one [`Log::sync`] writes and syncs for everyone who waits. A
+//! header is synced before it is signed, and its certificate follows without a sync of its own: it can be made
+//! again from the header.
+//!
+//! Recovery: a tail that was never durable is cut, and said. Anything else that is broken is an error that names
+//! the file and the offset, for a log that lost what was acknowledged must not be continued.
+
+mod blocks;
+mod disk;
+mod frame;
+mod lane;
+mod memory;
+mod reader;
+mod segment;
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use rustorium_types::id::{Hash, Height};
+use thiserror::Error;
+
+use self::{
+    frame::{Link, MAX_BODY, framed},
+    segment::{Rest, SEGMENT_HEADER, SegmentStart},
+};
+
+pub use blocks::{Blocks, LoggedBlock};
+pub use disk::{Directory, Disk, DiskFile};
+pub use frame::Kind;
+pub use lane::EmbeddedLog;
+pub use memory::MemoryDisk;
+pub use reader::{Entries, Entry, Reader};
+pub use segment::LogPosition;
+
+use crate::submit::Ticket;
+
+/// Bytes of a segment: small enough to be read in some milliseconds when a node starts.
+pub const SEGMENT_BYTES: usize = 16 << 20;
+
+/// A lane that takes records: the design's name for a transaction log.
+///
+/// The embedded log implements it; so will a lane on a broker.
+pub trait TransactionProcessor: Send + Sync {
+    /// Takes a record's bytes. The ticket answers once they are durable, or says why they are refused.
+    fn submit_transaction(&self, record: Bytes) -> Ticket;
+
+    /// The durable record at a position, or `None` where there is none yet.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    fn get_transaction(&self, position: LanePosition) -> Result<Option<Bytes>, LogError>;
+}
+
+/// Where a record lies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LanePosition {
+    /// The lane.
+    pub lane: u32,
+    /// The lane's generation.
+    pub generation: u32,
+    /// Records before it in the lane and generation.
+    pub index: u64,
+}
+
+/// Whether writes are waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// What is acknowledged survives a power loss.
+    #[default]
+    Fsync,
+    /// What is acknowledged survives the process, not a power loss.
+    None,
+}
+
+/// How a log is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct LogOptions {
+    /// Whether a sync reaches the disk.
+    pub durability: Durability,
+    /// Bytes of a segment; [`SEGMENT_BYTES`] but for tests.
+    pub segment_bytes: usize,
+}
+
+impl Default for LogOptions {
+    fn default() -> Self {
+        Self { durability: Durability::Fsync, segment_bytes: SEGMENT_BYTES }
+    }
+}
+
+/// The writing end. There is one, on one thread.
+pub struct Log {
+    disk: Arc<dyn Disk>,
+    options: LogOptions,
+    genesis: Hash,
+    file: Box<dyn DiskFile>,
+    number: u64,
+    /// Frames that are not written yet.
+    buffer: Vec<u8>,
+    /// Where the buffer belongs in the segment.
+    written: usize,
+    /// Bytes of the segment that are synced.
+    durable: usize,
+    link: Link,
+    position: LogPosition,
+    progress: Arc<LogProgress>,
+}
+
+/// How far a log got, for readers and metrics.
+#[derive(Debug, Default)]
+pub struct LogProgress {
+    records: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl LogProgress {
+    /// Records that are durable.
+    pub fn records(&self) -> u64 {
+        self.records.load(Ordering::Acquire)
+    }
+
+    /// Bytes of the used part of all segments.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// What opening a log found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovered {
+    /// How much the log holds.
+    pub position: LogPosition,
+    /// The torn tail that was cut: file and offset.
+    pub cut: Option<(String, u64)>,
+}
+
+/// Why the log cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LogError {
+    /// The disk failed.
+    #[error("the log's disk failed at {file}")]
+    Io {
+        /// Which file.
+        file: String,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// Something that was durable is no longer what it was.
+    #[error("the log is damaged: {damage}, in {file} at byte {offset}; restore the file from a copy")]
+    Damaged {
+        /// Which file.
+        file: String,
+        /// Where in it.
+        offset: u64,
+        /// What is wrong.
+        damage: Damage,
+    },
+    /// A file between the first and the last is missing.
+    #[error("the log is damaged: {0} is missing; restore the file from a copy")]
+    Missing(String),
+    /// Another chain's log.
+    #[error("the log in this directory is of chain {found}, not of {expected}")]
+    OtherChain {
+        /// Its genesis hash.
+        found: Hash,
+        /// The one that was asked for.
+        expected: Hash,
+    },
+    /// There is no log.
+    #[error("there is no log in this directory")]
+    Empty,
+    /// The log lacks what the database executed.
+    #[error("the log ends at block {log}, and the database has executed block {executed}: the log lost blocks; restore it from a copy")]
+    Shorter {
+        /// The newest header of the log.
+        log: Height,
+        /// The newest that the database has.
+        executed: Height,
+    },
+    /// An entry is empty or over the limit.
+    #[error("an entry of the log has 1 to {MAX_BODY} bytes, this one has {0}")]
+    EntrySize(usize),
+}
+
+/// What is wrong with a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Damage {
+    /// The first bytes of a file.
+    #[error("the file's header is broken or of another format")]
+    Start,
+    /// A checksum or link.
+    #[error("an entry that was durable is broken")]
+    Frame,
+    /// A file does not continue the one before it.
+    #[error("the file does not continue the one before it")]
+    Order,
+    /// The first entry is not the genesis that the files name.
+    #[error("the first entry is not the chain's genesis")]
+    Genesis,
+    /// A header or certificate that does not decode or does not follow.
+    #[error("a header or certificate does not follow what is before it")]
+    Block,
+}
+
+impl LogError {
+    pub(crate) fn io(file: &str) -> impl FnOnce(io::Error) -> Self {
+        let file = file.to_owned();
+        move |source| Self::Io { file, source }
+    }
+
+    pub(crate) fn damaged(file: &str, offset: usize, damage: Damage) -> Self {
+        Self::Damaged { file: file.to_owned(), offset: offset as u64, damage }
+    }
+}
+
+impl Log {
+    /// Opens the log of a chain, cutting a torn tail; makes a new one that starts with `genesis`
+    /// (`borsh(Genesis)`) where there is none.
+    ///
+    /// # Errors
+    /// When the disk fails, or the log is damaged or another chain's.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        genesis: &[u8],
+        genesis_hash: Hash,
+        options: LogOptions,
+    ) -> Result<(Self, Recovered), LogError> {
+        let reader = Reader::new(Arc::clone(&disk));
+        let numbers = reader.numbers()?;
+        let Some(number) = numbers.last().copied() else {
+            let mut log = Self::begin(disk, SegmentStart::first(genesis_hash), 1, options)?;
+            log.append(Kind::Genesis, genesis)?;
+            log.sync()?;
+            let position = log.position;
+            return Ok((log, Recovered { position, cut: None }));
+        };
+        let last = reader.segment(number)?;
+        let name = segment::name(number);
+        if last.start.genesis != genesis_hash {
+            return Err(LogError::OtherChain { found: last.start.genesis, expected: genesis_hash });
+        }
+        let file = disk.open(&name).map_err(LogError::io(&name))?;
+        let mut cut = None;
+        match last.rest {
+            Rest::Nothing => {}
+            Rest::Damaged => return Err(LogError::damaged(&name, last.end, Damage::Frame)),
+            Rest::Torn => {
+                tracing::warn!(file = name, offset = last.end, "cut a write that the last stop left unfinished");
+                file.cut(last.end as u64, last.bytes.len().max(last.end) as u64).map_err(LogError::io(&name))?;
+                cut = Some((name.clone(), last.end as u64));
+            }
+        }
+        // What the last process wrote and did not sync may be only in memory; from here on it counts as durable.
+        file.sync().map_err(LogError::io(&name))?;
+        let progress = LogProgress::default();
+        progress.records.store(last.after.records, Ordering::Release);
+        let before = numbers.len().saturating_sub(1) * options.segment_bytes;
+        progress.bytes.store((before + last.end) as u64, Ordering::Relaxed);
+        let log = Self {
+            disk,
+            options,
+            genesis: genesis_hash,
+            file,
+            number,
+            buffer: Vec::new(),
+            written: last.end,
+            durable: last.end,
+            link: last.link,
+            position: last.after,
+            progress: Arc::new(progress),
+        };
+        let position = log.position;
+        Ok((log, Recovered { position, cut }))
+    }
+
+    fn begin(
+        disk: Arc<dyn Disk>,
+        start: SegmentStart,
+        number: u64,
+        options: LogOptions,
+    ) -> Result<Self, LogError> {
+        let name = segment::name(number);
+        let file =
+            disk.create(&name, options.segment_bytes as u64, &start.encode()).map_err(LogError::io(&name))?;
+        Ok(Self {
+            disk,
+            options,
+            genesis: start.genesis,
+            file,
+            number,
+            buffer: Vec::new(),
+            written: SEGMENT_HEADER,
+            durable: SEGMENT_HEADER,
+            link: start.link,
+            position: start.before,
+            progress: Arc::default(),
+        })
+    }
+
+    /// How much the log holds, appended entries included.
+    pub const fn position(&self) -> LogPosition {
+        self.position
+    }
+
+    /// How far it got, kept up to date.
+    pub fn progress(&self) -> Arc<LogProgress> {
+        Arc::clone(&self.progress)
+    }
+
+    /// Adds an entry behind all others. It is neither written nor durable yet.
+    ///
+    /// # Errors
+    /// When the entry is empty or too large, or the disk fails: an entry that does not fit begins a segment.
+    pub fn append(&mut self, kind: Kind, body: &[u8]) -> Result<(), LogError> {
+        let end = self.written + self.buffer.len();
+        if body.is_empty() || body.len() > MAX_BODY || SEGMENT_HEADER + framed(body.len()) > self.options.segment_bytes
+        {
+            return Err(LogError::EntrySize(body.len()));
+        }
+        if end + framed(body.len()) > self.options.segment_bytes {
+            self.roll()?;
+        }
+        let link = frame::link(&self.link, kind, body);
+        frame::encode(&mut self.buffer, kind, body, self.durable, &link);
+        self.link = link;
+        self.position = self.position.after(kind);
+        Ok(())
+    }
+
+    /// Writes what was appended, without waiting for the disk.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn flush(&mut self) -> Result<(), LogError> {
+        if !self.buffer.is_empty() {
+            self.file.write(self.written as u64, &self.buffer).map_err(LogError::io(&segment::name(self.number)))?;
+            self.written += self.buffer.len();
+            self.progress.bytes.fetch_add(self.buffer.len() as u64, Ordering::Relaxed);
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+
+    /// Writes what was appended and waits until all of it is durable.
+    ///
+    /// # Errors
+    /// When the disk fails. The log must not be used again then.
+    pub fn sync(&mut self) -> Result<(), LogError> {
+        self.flush()?;
+        if self.durable != self.written && self.options.durability == Durability::Fsync {
+            self.file.sync().map_err(LogError::io(&segment::name(self.number)))?;
+            self.durable = self.written;
+        }
+        self.progress.records.store(self.position.records, Ordering::Release);
+        Ok(())
+    }
+
+    /// Begins the next segment, once all of this one is durable.
+    fn roll(&mut self) -> Result<(), LogError> {
+        self.sync()?;
+        let start = SegmentStart { genesis: self.genesis, before: self.position, link: self.link };
+        let next = Self::begin(Arc::clone(&self.disk), start, self.number + 1, self.options)?;
+        let progress = Arc::clone(&self.progress);
+        progress.bytes.fetch_add(SEGMENT_HEADER as u64, Ordering::Relaxed);
+        *self = Self { progress, ..next };
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+//! The embedded log as a lane: what submitters and readers of records see of it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{LanePosition, LogError, LogProgress, Reader, TransactionProcessor};
+use crate::submit::{SubmitQueue, Ticket};
+
+/// The one lane of a chain on one machine.
+#[derive(Clone)]
+pub struct EmbeddedLog {
+    queue: SubmitQueue,
+    reader: Reader,
+    progress: Arc<LogProgress>,
+}
+
+impl EmbeddedLog {
+    pub(crate) fn new(queue: SubmitQueue, reader: Reader, progress: Arc<LogProgress>) -> Self {
+        Self { queue, reader, progress }
+    }
+
+    /// Records that wait to be checked and appended.
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// How far the log got.
+    pub fn progress(&self) -> &LogProgress {
+        &self.progress
+    }
+
+    /// Takes no more records; those that are queued are still appended.
+    pub(crate) fn close(&self) {
+        self.queue.close();
+    }
+}
+
+impl TransactionProcessor for EmbeddedLog {
+    fn submit_transaction(&self, record: Bytes) -> Ticket {
+        self.queue.submit(record)
+    }
+
+    fn get_transaction(&self, position: LanePosition) -> Result<Option<Bytes>, LogError> {
+        if position.lane != 0 || position.generation != 0 || position.index >= self.progress.records() {
+            return Ok(None);
+        }
+        self.reader.record(position.index)
+    }
+}

@@ -1,0 +1,208 @@
+//! One file of the log, and what of it can be believed after a crash.
+//!
+//! ```text
+//! 00000001.segment    preallocated, zero behind the last frame
+//!
+//!  0   8   "RUSTLOG" and the format version, 1
+//!  8  32   genesis hash
+//! 40   8   entries before this segment, little-endian
+//! 48   8   records before it
+//! 56   8   headers before it: heights are consecutive, so this is the height of the newest one
+//! 64  16   link of the frame before it
+//! 80   4   crc32c of bytes 0..80
+//! 84  12   zero
+//! 96   …   frames
+//! ```
+//!
+//! A segment is begun only when all before it is durable, so only the last one can have a torn tail. What
+//! follows the last whole frame is one of three things ([`Rest`]): nothing, a write that was cut short by the
+//! crash and was never acknowledged, or damage to something that somebody was told is durable.
+
+use bytes::Bytes;
+use rustorium_types::id::Hash;
+
+use super::frame::{self, ALIGNMENT, Frame, Kind, Link};
+
+/// Bytes before the first frame.
+pub(crate) const SEGMENT_HEADER: usize = 96;
+
+const MAGIC: [u8; 8] = *b"RUSTLOG\x01";
+const SUFFIX: &str = ".segment";
+
+/// How much a log holds, or held at some point.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogPosition {
+    /// Entries of every kind.
+    pub entries: u64,
+    /// Records of the lane.
+    pub records: u64,
+    /// Headers; the newest one's height.
+    pub headers: u64,
+}
+
+impl LogPosition {
+    /// The position behind an entry of this kind.
+    pub(crate) const fn after(self, kind: Kind) -> Self {
+        Self {
+            entries: self.entries + 1,
+            records: self.records + matches!(kind, Kind::Record) as u64,
+            headers: self.headers + matches!(kind, Kind::Header) as u64,
+        }
+    }
+}
+
+/// What a segment says of what came before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SegmentStart {
+    /// Which chain's log this is.
+    pub(crate) genesis: Hash,
+    /// What lies in the segments before.
+    pub(crate) before: LogPosition,
+    /// The link of the last frame before.
+    pub(crate) link: Link,
+}
+
+impl SegmentStart {
+    /// Of a new log.
+    pub(crate) fn first(genesis: Hash) -> Self {
+        let mut link = Link::default();
+        link.copy_from_slice(&genesis.0[..16]);
+        Self { genesis, before: LogPosition::default(), link }
+    }
+
+    /// The header's bytes.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(SEGMENT_HEADER);
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&self.genesis.0);
+        for count in [self.before.entries, self.before.records, self.before.headers] {
+            bytes.extend_from_slice(&count.to_le_bytes());
+        }
+        bytes.extend_from_slice(&self.link);
+        bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
+        bytes.resize(SEGMENT_HEADER, 0);
+        bytes
+    }
+
+    /// The header of a segment, if it is one of this format and whole.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let header = bytes.get(..SEGMENT_HEADER)?;
+        let stored = u32::from_le_bytes(header[80..84].try_into().ok()?);
+        if header[..8] != MAGIC || crc32c::crc32c(&header[..80]) != stored {
+            return None;
+        }
+        let count = |at: usize| Some(u64::from_le_bytes(header.get(at..at + 8)?.try_into().ok()?));
+        Some(Self {
+            genesis: Hash(header[8..40].try_into().ok()?),
+            before: LogPosition { entries: count(40)?, records: count(48)?, headers: count(56)? },
+            link: header[64..80].try_into().ok()?,
+        })
+    }
+}
+
+/// A segment that was read.
+pub(crate) struct Segment {
+    /// Its header.
+    pub(crate) start: SegmentStart,
+    /// The whole file.
+    pub(crate) bytes: Bytes,
+    /// Its whole frames, whose links hold.
+    pub(crate) frames: Vec<Frame>,
+    /// What all segments up to this one's last frame hold.
+    pub(crate) after: LogPosition,
+    /// The last frame's link.
+    pub(crate) link: Link,
+    /// Where the next frame would start.
+    pub(crate) end: usize,
+    /// What is behind that.
+    pub(crate) rest: Rest,
+}
+
+/// What lies behind the last whole frame of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Zeros.
+    Nothing,
+    /// A write that never became durable, so nobody was told that it did.
+    Torn,
+    /// A later frame says that what is broken here was durable.
+    Damaged,
+}
+
+impl Segment {
+    /// Reads a segment's bytes; `None` if its header is broken.
+    pub(crate) fn parse(bytes: Vec<u8>) -> Option<Self> {
+        let start = SegmentStart::decode(&bytes)?;
+        let (mut after, mut link, mut end) = (start.before, start.link, SEGMENT_HEADER);
+        let mut frames = Vec::new();
+        while let Some(frame) = frame::decode(&bytes, end) {
+            if frame.link != frame::link(&link, frame.kind, &bytes[frame.body.clone()]) {
+                break;
+            }
+            after = after.after(frame.kind);
+            (link, end) = (frame.link, frame.next());
+            frames.push(frame);
+        }
+        let rest = rest(&bytes, end);
+        Some(Self { start, bytes: bytes.into(), frames, after, link, end, rest })
+    }
+
+    /// The body of a frame, without a copy.
+    pub(crate) fn body(&self, frame: &Frame) -> Bytes {
+        self.bytes.slice(frame.body.clone())
+    }
+}
+
+fn rest(bytes: &[u8], end: usize) -> Rest {
+    let behind = bytes.get(end..).unwrap_or_default();
+    if behind.iter().all(|byte| *byte == 0) {
+        return Rest::Nothing;
+    }
+    let acknowledged = (end..bytes.len())
+        .step_by(ALIGNMENT)
+        .filter_map(|at| frame::decode(bytes, at))
+        .any(|frame| frame.durable > end);
+    if acknowledged { Rest::Damaged } else { Rest::Torn }
+}
+
+/// The file name of a segment; the first is 1.
+pub(crate) fn name(number: u64) -> String {
+    format!("{number:08}{SUFFIX}")
+}
+
+/// The number in a segment's file name.
+pub(crate) fn number(name: &str) -> Option<u64> {
+    let number = name.strip_suffix(SUFFIX)?.parse().ok()?;
+    (self::name(number) == name).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_round_trips_and_every_changed_byte_is_seen() {
+        let start = SegmentStart {
+            genesis: Hash([3; 32]),
+            before: LogPosition { entries: 9, records: 5, headers: 2 },
+            link: [7; 16],
+        };
+        let mut bytes = start.encode();
+        assert_eq!(SegmentStart::decode(&bytes), Some(start));
+        for at in 0..84 {
+            bytes[at] ^= 1;
+            assert_eq!(SegmentStart::decode(&bytes), None, "byte {at}");
+            bytes[at] ^= 1;
+        }
+    }
+
+    #[test]
+    fn names_are_numbers() {
+        assert_eq!(name(12), "00000012.segment");
+        assert_eq!(number("00000012.segment"), Some(12));
+        assert_eq!(number("123456789.segment"), Some(123_456_789));
+        for other in ["12.segment", "00000012.segment.new", "lock", "0000000x.segment"] {
+            assert_eq!(number(other), None, "{other}");
+        }
+    }
+}

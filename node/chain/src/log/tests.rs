@@ -1,0 +1,232 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+
+const SEGMENT: usize = 4096;
+const OPTIONS: LogOptions = LogOptions { durability: Durability::Fsync, segment_bytes: SEGMENT };
+const CHAIN: Hash = Hash([9; 32]);
+
+fn open(disk: &MemoryDisk) -> Result<(Log, Recovered), LogError> {
+    Log::open(Arc::new(disk.clone()), b"genesis", CHAIN, OPTIONS)
+}
+
+fn records(disk: &MemoryDisk) -> Vec<Bytes> {
+    let entries = Reader::new(Arc::new(disk.clone())).entries().unwrap();
+    entries.map(Result::unwrap).filter(|entry| entry.kind == Kind::Record).map(|entry| entry.body).collect()
+}
+
+fn body(index: u64) -> Vec<u8> {
+    let mut body = index.to_le_bytes().to_vec();
+    body.resize(8 + (index as usize * 37) % 300, index as u8);
+    body
+}
+
+/// A small, seeded generator: what fails prints the seed.
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+}
+
+#[test]
+fn entries_are_read_back_over_many_segments_and_openings() {
+    let disk = MemoryDisk::default();
+    for round in 0..10 {
+        let (mut log, recovered) = open(&disk).unwrap();
+        assert_eq!(recovered.position.records, round * 20);
+        assert_eq!(recovered.cut, None);
+        for index in round * 20..(round + 1) * 20 {
+            log.append(Kind::Record, &body(index)).unwrap();
+        }
+        log.sync().unwrap();
+        assert_eq!(log.progress().records(), (round + 1) * 20);
+    }
+    assert!(disk.names().unwrap().len() > 5);
+    assert_eq!(records(&disk), (0..200).map(body).collect::<Vec<_>>());
+    let reader = Reader::new(Arc::new(disk));
+    for index in 0..200 {
+        assert_eq!(reader.record(index).unwrap().unwrap(), body(index), "record {index}");
+    }
+    assert_eq!(reader.record(200).unwrap(), None);
+}
+
+#[test]
+fn a_directory_keeps_a_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = || Arc::new(Directory::open(directory.path()).unwrap());
+    let (mut log, _) = Log::open(disk(), b"genesis", CHAIN, LogOptions::default()).unwrap();
+    log.append(Kind::Record, b"one").unwrap();
+    log.sync().unwrap();
+    log.append(Kind::Record, b"never flushed").unwrap();
+    drop(log);
+    let (log, recovered) = Log::open(disk(), b"genesis", CHAIN, LogOptions::default()).unwrap();
+    assert_eq!((recovered.position.records, recovered.cut), (1, None));
+    assert_eq!(log.position().entries, 2);
+    assert_eq!(Reader::new(disk()).record(0).unwrap().unwrap(), b"one"[..]);
+}
+
+/// Writes three durable records and a fourth that is only written; answers where the fourth lies.
+fn with_an_unacknowledged_tail(disk: &MemoryDisk) -> (usize, usize) {
+    let (mut log, _) = open(disk).unwrap();
+    for index in 1..4 {
+        log.append(Kind::Record, &body(index)).unwrap();
+    }
+    log.sync().unwrap();
+    let start = log.written;
+    log.append(Kind::Record, &body(4)).unwrap();
+    log.flush().unwrap();
+    (start, start + frame::FRAME_HEADER + body(4).len())
+}
+
+#[test]
+fn a_tail_torn_at_any_byte_is_cut_and_the_log_goes_on() {
+    let whole = MemoryDisk::default();
+    let (start, end) = with_an_unacknowledged_tail(&whole);
+    let name = segment::name(1);
+    for at in start..end {
+        for torn in [Torn::Zeros, Torn::Flip] {
+            let disk = whole.fork();
+            let file = disk.open(&name).unwrap();
+            match torn {
+                Torn::Zeros => file.write(at as u64, &vec![0; end - at]).unwrap(),
+                Torn::Flip => file.write(at as u64, &[!file.read(at as u64, 1).unwrap()[0]]).unwrap(),
+            }
+            let (mut log, recovered) = open(&disk).unwrap();
+            assert_eq!(recovered.position.records, 3, "{torn:?} at {at}");
+            let gone = torn == Torn::Zeros && at == start;
+            assert_eq!(recovered.cut, (!gone).then(|| (name.clone(), start as u64)), "{torn:?} at {at}");
+            log.append(Kind::Record, &body(5)).unwrap();
+            log.sync().unwrap();
+            drop(log);
+            assert_eq!(open(&disk).unwrap().1.position.records, 4);
+            assert_eq!(records(&disk), [1, 2, 3, 5].map(body));
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Torn {
+    Zeros,
+    Flip,
+}
+
+#[test]
+fn a_changed_byte_of_anything_acknowledged_is_damage_at_its_place() {
+    let whole = MemoryDisk::default();
+    with_an_unacknowledged_tail(&whole);
+    let name = segment::name(1);
+    let segment = Reader::new(Arc::new(whole.clone())).segment(1).unwrap();
+    for frame in &segment.frames[..segment.frames.len() - 1] {
+        let start = frame.body.start - frame::FRAME_HEADER;
+        for at in start..frame.body.end {
+            let disk = whole.fork();
+            let file = disk.open(&name).unwrap();
+            file.write(at as u64, &[segment.bytes[at] ^ 0x10]).unwrap();
+            match open(&disk) {
+                Err(LogError::Damaged { file, offset, damage: Damage::Frame }) => {
+                    assert_eq!((file, offset), (name.clone(), start as u64), "byte {at}");
+                }
+                Err(other) => unreachable!("byte {at}: {other}"),
+                Ok(_) => unreachable!("byte {at} was not noticed"),
+            }
+        }
+    }
+}
+
+#[test]
+fn damage_in_an_older_segment_is_found_by_reading() {
+    let disk = MemoryDisk::default();
+    let (mut log, _) = open(&disk).unwrap();
+    for index in 0..100 {
+        log.append(Kind::Record, &body(index)).unwrap();
+    }
+    log.sync().unwrap();
+    let file = disk.open(&segment::name(2)).unwrap();
+    file.write(2000, &[0xee; 40]).unwrap();
+    let reader = Reader::new(Arc::new(disk));
+    let error = reader.entries().unwrap().find_map(Result::err);
+    assert!(matches!(error, Some(LogError::Damaged { file, damage: Damage::Frame, .. }) if file == segment::name(2)));
+}
+
+#[test]
+fn another_chains_log_and_a_missing_file_are_refused() {
+    let disk = MemoryDisk::default();
+    let (mut log, _) = open(&disk).unwrap();
+    for index in 0..100 {
+        log.append(Kind::Record, &body(index)).unwrap();
+    }
+    log.sync().unwrap();
+    let other = Log::open(Arc::new(disk.clone()), b"other", Hash([8; 32]), OPTIONS).map(|_| ());
+    assert!(matches!(other, Err(LogError::OtherChain { found: CHAIN, .. })));
+    let holed = MemoryDisk::default();
+    for name in disk.names().unwrap().iter().filter(|name| segment::number(name) != Some(2)) {
+        holed.create(name, 0, &disk.open(name).unwrap().read(0, SEGMENT).unwrap()).unwrap();
+    }
+    assert!(matches!(open(&holed).map(|_| ()), Err(LogError::Missing(name)) if name == segment::name(2)));
+}
+
+#[test]
+fn a_stale_segment_that_does_not_continue_is_refused() {
+    let (disk, other) = (MemoryDisk::default(), MemoryDisk::default());
+    for (disk, first) in [(&disk, 0), (&other, 1000)] {
+        let (mut log, _) = open(disk).unwrap();
+        for index in first..first + 100 {
+            log.append(Kind::Record, &body(index)).unwrap();
+        }
+        log.sync().unwrap();
+    }
+    let foreign = other.open(&segment::name(3)).unwrap().read(0, SEGMENT).unwrap();
+    disk.open(&segment::name(3)).unwrap().write(0, &foreign).unwrap();
+    let entries = Reader::new(Arc::new(disk)).entries().unwrap();
+    assert!(entries.map(|entry| entry.map(|_| ())).any(|entry| matches!(entry, Err(LogError::Damaged { .. }))));
+}
+
+#[test]
+fn entries_of_impossible_size_are_refused() {
+    let (mut log, _) = open(&MemoryDisk::default()).unwrap();
+    assert!(matches!(log.append(Kind::Record, b""), Err(LogError::EntrySize(0))));
+    assert!(matches!(log.append(Kind::Record, &[0; SEGMENT]), Err(LogError::EntrySize(SEGMENT))));
+}
+
+/// What was acknowledged survives any power loss; what was not survives as a prefix or not at all.
+#[test]
+fn power_losses_lose_nothing_that_was_acknowledged() {
+    for seed in 1..=200 {
+        let mut chance = Chance(u64::wrapping_mul(seed, 0x9e37_79b9_7f4a_7c15));
+        let disk = MemoryDisk::default();
+        let mut kept: Vec<Vec<u8>> = Vec::new();
+        let mut next = 0;
+        for _ in 0..6 {
+            let (mut log, recovered) = open(&disk).unwrap_or_else(|error| unreachable!("seed {seed}: {error}"));
+            assert_eq!(records(&disk), kept, "seed {seed}");
+            assert_eq!(recovered.position.records as usize, kept.len(), "seed {seed}");
+            let mut acknowledged = kept.len();
+            for _ in 0..chance.next() % 40 {
+                log.append(Kind::Record, &body(next)).unwrap();
+                kept.push(body(next));
+                next += 1;
+                match chance.next() % 4 {
+                    0 => {
+                        log.sync().unwrap();
+                        acknowledged = kept.len();
+                    }
+                    1 => log.flush().unwrap(),
+                    _ => {}
+                }
+            }
+            drop(log);
+            disk.lose_power(|| chance.next() % 2 == 0);
+            // Opening repairs; what it leaves must be a prefix that holds everything acknowledged.
+            drop(open(&disk).unwrap_or_else(|error| unreachable!("seed {seed}: {error}")));
+            let left = records(&disk);
+            assert!(left.len() >= acknowledged, "seed {seed}: {} of {acknowledged}", left.len());
+            assert_eq!(left, kept[..left.len()], "seed {seed}");
+            kept.truncate(left.len());
+        }
+    }
+}
