@@ -1,3 +1,4 @@
 //! The node and tool behind the `rustorium` binary.
 
 pub mod builder;
+pub mod project;
