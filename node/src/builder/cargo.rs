@@ -33,14 +33,12 @@ const PROFILE: [&str; 9] = [
 /// keeps the memory of an instance small, which is what makes instances cheap.
 const LINKER: [&str; 2] = ["-Clink-arg=--compress-relocations", "-Clink-arg=-zstack-size=65536"];
 
-/// What would change the bytes, or send them elsewhere, if it came from whoever runs this.
-const FOREIGN_VARIABLES: [&str; 9] = [
+/// What would change the bytes if it came from whoever runs this.
+const FOREIGN_VARIABLES: [&str; 7] = [
     "RUSTFLAGS",
     "CARGO_BUILD_RUSTFLAGS",
     "CARGO_ENCODED_RUSTFLAGS",
     "CARGO_BUILD_TARGET",
-    "CARGO_TARGET_DIR",
-    "CARGO_BUILD_TARGET_DIR",
     "CARGO_INCREMENTAL",
     "RUSTC_WRAPPER",
     "RUSTC_WORKSPACE_WRAPPER",
@@ -172,7 +170,9 @@ fn cargo(manifest: &Path) -> Command {
     }
     for (name, _) in env::vars_os() {
         let foreign = name.to_str().is_some_and(|name| {
-            FOREIGN_VARIABLES.contains(&name) || name.starts_with("CARGO_PROFILE_") || name.starts_with("CARGO_TARGET_")
+            FOREIGN_VARIABLES.contains(&name)
+                || name.starts_with("CARGO_PROFILE_")
+                || name.starts_with("CARGO_TARGET_WASM32_")
         });
         if foreign {
             command.env_remove(name);
