@@ -143,11 +143,13 @@ impl Field {
     }
 
     /// An element from Montgomery limbs, reduced.
+    #[cfg(feature = "crypto")]
     pub(crate) const fn from_montgomery(value: &limbs::Limbs) -> Self {
         Self(limbs::canonical(value))
     }
 
     /// The Montgomery limbs, below p.
+    #[cfg(feature = "crypto")]
     pub(crate) const fn montgomery(&self) -> &limbs::Limbs {
         &self.0
     }

@@ -233,6 +233,7 @@ pub(crate) const fn square(a: &Limbs) -> Limbs {
 
 /// a⁵ ÷ R⁴, Poseidon's S-box.
 #[inline(always)]
+#[cfg(feature = "crypto")]
 pub(crate) const fn fifth_power(a: &Limbs) -> Limbs {
     let square_ = square(a);
     multiply(a, &square(&square_))
