@@ -10,12 +10,38 @@
 //! Types of structs and enums are named, and have an entry each. Values are `borsh`; how each type looks in
 //! JSON stands beside it. Invariants of a parsed [`Abi`]: names are unique within their kind, every named
 //! type has its entry, and types nest to a bounded depth.
+//!
+//! - [`parse`]: from the section, and what is refused
+//! - [`walk`]: where a value ends, and an event's indexed fields
+//! - [`order`]: storage keys and the order of maps, by type
+//! - [`json`]: values to and from JSON, by type (feature `json`)
+//! - [`publish`]: the ABI itself as JSON (feature `json`)
+//! - [`compat`]: what an upgrade would break
+
+pub mod compat;
+mod encoding;
+pub mod error;
+pub mod order;
+pub mod parse;
+pub mod text;
+pub mod walk;
+
+#[cfg(feature = "json")]
+pub mod json;
+#[cfg(feature = "json")]
+pub mod publish;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use thiserror::Error;
+#[cfg(feature = "json")]
+use serde::{Deserialize, Serialize};
 
+pub use parse::AbiError;
+
+#[cfg(doc)]
 use crate::limits;
 
 /// The version of the entries that this crate writes.
@@ -26,7 +52,8 @@ pub const SECTION_BYTES: usize = 128 << 10;
 pub const TYPE_DEPTH: usize = 16;
 
 /// A type of values.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
+#[cfg_attr(feature = "json", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub enum Type {
     /// Nothing: JSON `null`, no bytes.
     Unit,
@@ -86,10 +113,12 @@ pub enum Type {
 
 /// A field, argument or part of a value.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[cfg_attr(feature = "json", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct Field {
     /// Its name.
     pub name: String,
     /// Its type.
+    #[cfg_attr(feature = "json", serde(rename = "type"))]
     pub ty: Type,
     /// Its doc comment.
     pub doc: String,
@@ -129,6 +158,7 @@ pub struct Contract {
 
 /// What kind of method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+#[cfg_attr(feature = "json", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub enum MethodKind {
     /// Runs once, when the contract is made.
     Init,
@@ -144,6 +174,7 @@ pub enum MethodKind {
 
 /// Something that can be called.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[cfg_attr(feature = "json", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct Method {
     /// What kind.
     pub kind: MethodKind,
@@ -163,6 +194,7 @@ pub struct Method {
 
 /// An event.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[cfg_attr(feature = "json", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct Event {
     /// Its name.
     pub name: String,
@@ -174,6 +206,7 @@ pub struct Event {
 
 /// A variant of an enum or of an error.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[cfg_attr(feature = "json", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct Variant {
     /// Its name. JSON of an enum is `{"type":"Name", …fields}`.
     pub name: String,
@@ -187,6 +220,7 @@ pub struct Variant {
 
 /// A named type.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[cfg_attr(feature = "json", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct TypeDefinition {
     /// Its name.
     pub name: String,
@@ -198,6 +232,7 @@ pub struct TypeDefinition {
 
 /// What a named type is made of.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[cfg_attr(feature = "json", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub enum Shape {
     /// Fields in order.
     Struct(Vec<Field>),
@@ -207,6 +242,7 @@ pub enum Shape {
 
 /// A storage field.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[cfg_attr(feature = "json", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub struct Storage {
     /// Its name in the source.
     pub name: String,
@@ -220,6 +256,7 @@ pub struct Storage {
 
 /// How a storage field lays its values out under keys, which start with [`crate::key::field`].
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[cfg_attr(feature = "json", derive(Serialize, Deserialize), serde(rename_all = "camelCase"))]
 pub enum Layout {
     /// One value under the field's key.
     Item(Type),
@@ -249,159 +286,39 @@ pub struct Abi {
     pub storage: BTreeMap<String, Storage>,
 }
 
-/// Why a section is no ABI.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum AbiError {
-    /// Longer than allowed.
-    #[error("the ABI section has {0} bytes; at most {SECTION_BYTES} are allowed")]
-    TooLarge(usize),
-    /// An entry does not decode.
-    #[error("the ABI's entry at byte {0} does not decode")]
-    Encoding(usize),
-    /// No entry, or more than one, for the contract itself.
-    #[error("the ABI must describe exactly one contract")]
-    Contract,
-    /// Written by a newer SDK.
-    #[error("the ABI has version {0}; this software knows {VERSION}")]
-    Version(u16),
-    /// A name is used twice for one kind of entry.
-    #[error("`{0}` is defined twice")]
-    Duplicate(String),
-    /// A name is empty or too long.
-    #[error("a name in the ABI is empty or longer than {limit} bytes", limit = limits::NAME_BYTES)]
-    Name,
-    /// A type is named that has no entry.
-    #[error("type `{0}` is not defined")]
-    Undefined(String),
-    /// Types nest too deep, or a type contains itself.
-    #[error("type `{0}` nests deeper than {TYPE_DEPTH}")]
-    TooDeep(String),
-    /// Too many indexed fields.
-    #[error("event `{0}` has more than {limit} indexed fields", limit = limits::INDEXED_FIELDS)]
-    Indexed(String),
-}
-
 impl Abi {
-    /// Parses the bytes of the custom section.
-    ///
-    /// # Errors
-    /// The first thing that is wrong with it.
-    pub fn from_section(section: &[u8]) -> Result<Self, AbiError> {
-        if section.len() > SECTION_BYTES {
-            return Err(AbiError::TooLarge(section.len()));
-        }
-        let mut contract = None;
-        let mut abi = Self {
-            contract: Contract { abi_version: 0, name: String::new(), version: String::new(), doc: String::new() },
-            methods: BTreeMap::new(),
-            events: BTreeMap::new(),
-            errors: BTreeMap::new(),
-            types: BTreeMap::new(),
-            storage: BTreeMap::new(),
-        };
-        let mut rest = section;
-        while !rest.is_empty() {
-            let at = section.len() - rest.len();
-            let entry = take_entry(&mut rest).ok_or(AbiError::Encoding(at))?;
-            match entry {
-                Entry::Contract(entry) if contract.is_none() => contract = Some(entry),
-                Entry::Contract(_) => return Err(AbiError::Contract),
-                entry => abi.add(entry)?,
-            }
-        }
-        abi.contract = contract.ok_or(AbiError::Contract)?;
-        if abi.contract.abi_version > VERSION {
-            return Err(AbiError::Version(abi.contract.abi_version));
-        }
-        abi.check_types()?;
-        Ok(abi)
-    }
-
     /// The method of a kind and name.
     pub fn method(&self, kind: MethodKind, name: &str) -> Option<&Method> {
         self.methods.get(&(kind, name.into()))
     }
 
-    fn add(&mut self, entry: Entry) -> Result<(), AbiError> {
-        match entry {
-            Entry::Contract(_) => Err(AbiError::Contract),
-            Entry::Method(method) => {
-                insert(&mut self.methods, (method.kind, method.name.clone()), &method.name.clone(), method)
-            }
-            Entry::Event(event) => {
-                if event.fields.iter().filter(|field| field.indexed).count() > limits::INDEXED_FIELDS {
-                    return Err(AbiError::Indexed(event.name));
-                }
-                insert(&mut self.events, event.name.clone(), &event.name.clone(), event)
-            }
-            Entry::Error(variants) => variants
-                .into_iter()
-                .try_for_each(|variant| insert(&mut self.errors, variant.name.clone(), &variant.name.clone(), variant)),
-            Entry::Type(definition) => {
-                // The same type may be described by several items; it is refused only where they differ.
-                if self.types.get(&definition.name) == Some(&definition) {
-                    return Ok(());
-                }
-                insert(&mut self.types, definition.name.clone(), &definition.name.clone(), definition)
-            }
-            Entry::Storage(field) => insert(&mut self.storage, field.name.clone(), &field.name.clone(), field),
-        }
+    /// The shape of a named type.
+    pub fn shape(&self, name: &str) -> Option<&Shape> {
+        self.types.get(name).map(|definition| &definition.shape)
     }
+}
 
-    fn check_types(&self) -> Result<(), AbiError> {
-        let mut roots: Vec<&Type> = Vec::new();
-        for method in self.methods.values() {
-            roots.extend(method.arguments.iter().map(|field| &field.ty));
-            roots.push(&method.returns);
-        }
-        roots.extend(self.events.values().flat_map(|event| &event.fields).map(|field| &field.ty));
-        roots.extend(self.errors.values().flat_map(|error| &error.fields).map(|field| &field.ty));
-        for field in self.storage.values() {
-            match &field.layout {
-                Layout::Item(value) | Layout::List(value) => roots.push(value),
-                Layout::Map(key, value) | Layout::EnumMap(key, value) => roots.extend([key, value]),
-            }
-        }
-        roots.into_iter().try_for_each(|ty| self.check_type(ty, 0))
-    }
-
-    fn check_type(&self, ty: &Type, depth: usize) -> Result<(), AbiError> {
-        let too_deep = || AbiError::TooDeep(if let Type::Named(name) = ty { name.clone() } else { String::new() });
-        if depth > TYPE_DEPTH {
-            return Err(too_deep());
-        }
-        let check = |inner: &Type| self.check_type(inner, depth + 1);
-        match ty {
-            Type::Option(inner) | Type::Vec(inner) => check(inner),
-            Type::Map(key, value) => check(key).and_then(|()| check(value)),
-            Type::Tuple(parts) => parts.iter().try_for_each(check),
-            Type::Record(fields) => fields.iter().map(|field| &field.ty).try_for_each(check),
-            Type::Named(name) => match self.types.get(name).map(|definition| &definition.shape) {
-                None => Err(AbiError::Undefined(name.clone())),
-                Some(Shape::Struct(fields)) => fields.iter().map(|field| &field.ty).try_for_each(check),
-                Some(Shape::Enum(variants)) => {
-                    variants.iter().flat_map(|variant| &variant.fields).map(|field| &field.ty).try_for_each(check)
-                }
-            },
-            _ => Ok(()),
+impl MethodKind {
+    /// The word for it, as in `call`.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Init => "init",
+            Self::Migrate => "migrate",
+            Self::Receive => "receive",
+            Self::Call => "call",
+            Self::View => "view",
         }
     }
 }
 
-fn take_entry(rest: &mut &[u8]) -> Option<Entry> {
-    let (length, behind) = rest.split_first_chunk::<4>()?;
-    let (entry, behind) = behind.split_at_checked(u32::from_le_bytes(*length) as usize)?;
-    *rest = behind;
-    borsh::from_slice(entry).ok()
-}
-
-fn insert<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, name: &str, value: V) -> Result<(), AbiError> {
-    if name.is_empty() || name.len() > limits::NAME_BYTES {
-        return Err(AbiError::Name);
-    }
-    match map.insert(key, value) {
-        None => Ok(()),
-        Some(_) => Err(AbiError::Duplicate(name.into())),
+impl Layout {
+    /// What it is, in words.
+    pub const fn text(&self) -> &'static str {
+        match self {
+            Self::Item(_) => "one value",
+            Self::Map(..) => "a map",
+            Self::List(_) => "a list",
+            Self::EnumMap(..) => "a map that can be paged",
+        }
     }
 }
