@@ -13,6 +13,7 @@ extern crate alloc;
 pub mod abi;
 pub mod block;
 pub mod code;
+pub mod field;
 pub mod genesis;
 pub mod host;
 pub mod id;
@@ -24,9 +25,11 @@ pub mod time;
 pub mod transaction;
 
 #[cfg(feature = "crypto")]
-pub mod field;
+pub mod ed25519;
 #[cfg(feature = "crypto")]
 pub mod hash;
+#[cfg(feature = "crypto")]
+pub mod merkle;
 #[cfg(feature = "crypto")]
 pub mod poseidon;
 #[cfg(feature = "crypto")]
