@@ -1,0 +1,25 @@
+//! Collects what `make bench` measured, and measures the node as its users see it.
+//!
+//! ```text
+//! criterion's results of the libraries ─┐
+//!                                       ├─► target/bench/results.json, and a table
+//! a node, asked over its public API ────┘
+//! ```
+//!
+//! A figure of a library is a criterion group of that name: the function `rustorium` is ours, the other one, if
+//! there is one, is what we compare with.
+
+mod criterion;
+mod report;
+
+use std::path::Path;
+
+fn main() -> anyhow::Result<()> {
+    // The binary is in `release/` of the target directory.
+    let binary = Path::new(env!("CARGO_BIN_EXE_rustorium"));
+    let target = binary.ancestors().nth(2).unwrap_or(Path::new("target"));
+    let figures = criterion::collect(&target.join("criterion"))?;
+    report::write(&target.join("bench"), &figures)?;
+    print!("{}", report::table(&figures));
+    Ok(())
+}
