@@ -11,7 +11,7 @@
 //! JSON stands beside it. Invariants of a parsed [`Abi`]: names are unique within their kind, every named
 //! type has its entry, and types nest to a bounded depth.
 //!
-//! - [`parse`]: from the section, and what is refused
+//! - [`section`], [`parse`]: from a module, and what is refused
 //! - [`walk`]: where a value ends, and an event's indexed fields
 //! - [`order`]: storage keys and the order of maps, by type
 //! - [`json`]: values to and from JSON, by type (feature `json`)
@@ -23,6 +23,7 @@ mod encoding;
 pub mod error;
 pub mod order;
 pub mod parse;
+pub mod section;
 pub mod text;
 pub mod walk;
 
