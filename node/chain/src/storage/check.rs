@@ -1,0 +1,170 @@
+//! The state tree made anew from the values: to check the one that is stored, or to replace it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
+use redb::{Database, ReadableDatabase, ReadableTable};
+use rustorium_runtime::{StateKey, Writes};
+use rustorium_types::id::{ContractId, Hash, Height};
+
+use super::{
+    Store, StoreError, commit, open,
+    schema::{META, META_OLDEST, META_PAGE_FORMAT, PAGE_FORMAT, PAGES, ROOTS, Tables},
+};
+use crate::{
+    snapshot::Base,
+    tree::{
+        Pages, TreeUpdate,
+        key::{Prefix, digest},
+        page::{Node, Page, PageId},
+        root_hash,
+    },
+};
+
+/// Entries that are added to a tree at once.
+const BATCH: usize = 20_000;
+
+/// What a check found in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreCheck {
+    /// The newest durable height, which was checked.
+    pub height: Height,
+    /// Entries of its state.
+    pub entries: u64,
+    /// Pages of its tree.
+    pub pages: u64,
+    /// The root of its state, as the values, the tree and the block's result agree.
+    pub state_root: Hash,
+}
+
+impl Store {
+    /// Checks the newest durable state: that the values hash to the recorded root, that the stored tree is theirs
+    /// node by node, and that every entry's key is found by its digest.
+    ///
+    /// # Errors
+    /// What is damaged, the first thing of it.
+    pub fn check(&self) -> Result<StoreCheck, StoreError> {
+        let snapshot = self.snapshot();
+        let base = snapshot.base();
+        let rebuilt = Rebuilt::new(&base.tables, base.height)?;
+        let top = base.top(base.height)?;
+        let state_root = root_hash(top.as_ref());
+        if root_hash(rebuilt.top.as_ref()) != state_root {
+            return Err(StoreError::damaged("a value"));
+        }
+        let recorded = match base.height {
+            Height::ZERO => crate::genesis::root(snapshot.genesis())?,
+            height => snapshot.result(height)?.ok_or(StoreError::damaged("a result"))?.state_root,
+        };
+        if recorded != state_root {
+            return Err(StoreError::damaged("a state root"));
+        }
+        let pages = rebuilt.compare(base, top.as_ref())?;
+        Ok(StoreCheck { height: base.height, entries: rebuilt.entries, pages, state_root })
+    }
+}
+
+/// Replaces the tree by one made from the values; older heights lose theirs.
+pub(super) fn rebuild_pages(database: &Database, height: Height) -> Result<(), StoreError> {
+    let read = database.begin_read()?;
+    let rebuilt = Rebuilt::new(&Tables::open(&read)?, height)?;
+    let transaction = open::begin(database)?;
+    transaction.delete_table(PAGES)?;
+    transaction.delete_table(ROOTS)?;
+    commit::write_tree(&transaction, height, rebuilt.top.as_ref(), &rebuilt.pages)?;
+    transaction.open_table(META)?.insert(META_PAGE_FORMAT, PAGE_FORMAT.to_le_bytes().as_slice())?;
+    commit::set_height(&transaction, META_OLDEST, height)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// The tree of the newest values.
+struct Rebuilt {
+    height: Height,
+    top: Option<Node>,
+    pages: HashMap<Prefix, Arc<Page>>,
+    entries: u64,
+}
+
+impl Rebuilt {
+    fn new(tables: &Tables, height: Height) -> Result<Self, StoreError> {
+        let mut rebuilt = Self { height, top: None, pages: HashMap::new(), entries: 0 };
+        let mut batch = Writes::new();
+        let mut last: Option<([u8; 32], Vec<u8>)> = None;
+        for row in tables.values.iter()? {
+            let (key, value) = row?;
+            let (contract, key, _) = key.value();
+            // The newest version of an entry comes first.
+            if last.as_ref().is_some_and(|(of, last)| of == contract && last == key) {
+                continue;
+            }
+            last = Some((*contract, key.to_vec()));
+            let Some(value) = value.value() else { continue };
+            let key = StateKey::new(ContractId(*contract), Bytes::copy_from_slice(key));
+            check_key(tables, &key)?;
+            rebuilt.entries += 1;
+            batch.insert(key, Some(Bytes::copy_from_slice(value)));
+            if batch.len() == BATCH {
+                rebuilt.add(&std::mem::take(&mut batch))?;
+            }
+        }
+        rebuilt.add(&batch)?;
+        Ok(rebuilt)
+    }
+
+    fn add(&mut self, batch: &Writes) -> Result<(), StoreError> {
+        let update = TreeUpdate::new(self, self.top, self.height, batch)?;
+        for id in update.freed() {
+            self.pages.remove(&id.prefix);
+        }
+        self.top = update.top();
+        self.pages.extend(update.pages().iter().map(|(prefix, page)| (*prefix, page.clone())));
+        Ok(())
+    }
+
+    /// Compares the stored tree with this one; answers how many pages it has.
+    fn compare(&self, base: &Base, top: Option<&Node>) -> Result<u64, StoreError> {
+        let mut links = Vec::new();
+        if let (Some(stored), Some(own)) = (top, &self.top) {
+            compare(stored, own, &mut links)?;
+        }
+        let mut pages = 0;
+        while let Some(id) = links.pop() {
+            let stored = base.page(&id)?;
+            let own = self.pages.get(&id.prefix).filter(|own| own.nodes.len() == stored.nodes.len());
+            let own = own.ok_or(StoreError::damaged("a page"))?;
+            for (stored, own) in stored.nodes.iter().zip(&own.nodes) {
+                compare(stored, own, &mut links)?;
+            }
+            pages += 1;
+        }
+        Ok(pages)
+    }
+}
+
+/// Compares two nodes in everything but the heights of links, which are noted.
+fn compare(stored: &Node, own: &Node, links: &mut Vec<PageId>) -> Result<(), StoreError> {
+    match (stored, own) {
+        (Node::Link { page, hash }, Node::Link { page: own, hash: own_hash })
+            if page.prefix == own.prefix && hash == own_hash =>
+        {
+            links.push(*page);
+            Ok(())
+        }
+        (Node::Link { .. }, _) => Err(StoreError::damaged("a page")),
+        (stored, own) if stored == own => Ok(()),
+        _ => Err(StoreError::damaged("a page")),
+    }
+}
+
+fn check_key(tables: &Tables, key: &StateKey) -> Result<(), StoreError> {
+    let row = tables.keys.get(&digest(key))?;
+    let is_right = row.is_some_and(|row| row.value() == (&key.contract.0, key.key.as_ref()));
+    if is_right { Ok(()) } else { Err(StoreError::damaged("a key")) }
+}
+
+impl Pages for Rebuilt {
+    fn page(&self, id: &PageId) -> Result<Arc<Page>, StoreError> {
+        self.pages.get(&id.prefix).cloned().ok_or(StoreError::damaged("a page"))
+    }
+}

@@ -1,0 +1,113 @@
+//! The tables of the database.
+//!
+//! ```text
+//! meta            name                                   → format, genesis, newest height, oldest height kept
+//! headers         height                                 → borsh (header, certificate)
+//! header_index    first 16 bytes of the header's hash    → height
+//! bodies          height                                 → rows of the records, then which record each receipt is of
+//! receipts        height                                 → rows of borsh(Receipt)
+//! events          height                                 → rows of borsh(Event); no row for a block without any
+//! diagnostics     height                                 → borsh, by receipt; no row where there are none
+//! results         height                                 → borsh(BlockResult)
+//! result_tree     level, index                           → hash of a complete subtree over results
+//! values          contract, storage key, !height         → value, or none where it was removed
+//! keys            digest                                 → contract, storage key
+//! pages           prefix, height                         → a page of the state tree
+//! roots           height                                 → what leads to the tree, a node; empty for no entries
+//! garbage         height                                 → what only older heights use
+//! event_index     topic 16, height                       → (transaction, event) …
+//! field_index     topic 16, height, transaction, event   →
+//! account_index   account, height, transaction           →
+//! tx_index        first 16 bytes of the hash             → height, transaction
+//! ```
+//!
+//! Heights in `values` are complemented, so that the newest version of an entry comes first. Everything is keyed
+//! by height or ends in one, so that appending touches the end of few subtrees. A topic is the digest of what is
+//! searched for (see [`super::index`]); 16 bytes of a hash make a collision as dear as 2⁶⁴ hashes, and what is
+//! found through one is compared with what was asked for wherever that is stored.
+
+use redb::{ReadOnlyTable, ReadTransaction, TableDefinition, WriteTransaction};
+use rustorium_types::id::Hash;
+
+use super::error::StoreError;
+
+/// The format that this software writes.
+pub(crate) const FORMAT: u16 = 1;
+/// The format of pages; another one is rebuilt from the values.
+pub(crate) const PAGE_FORMAT: u16 = 1;
+
+/// In `meta`: [`FORMAT`].
+pub(crate) const META_FORMAT: &str = "format";
+/// In `meta`: [`PAGE_FORMAT`].
+pub(crate) const META_PAGE_FORMAT: &str = "page format";
+/// In `meta`: `borsh(Genesis)`.
+pub(crate) const META_GENESIS: &str = "genesis";
+/// In `meta`: the newest height.
+pub(crate) const META_HEIGHT: &str = "height";
+/// In `meta`: the oldest height whose state is kept.
+pub(crate) const META_OLDEST: &str = "oldest";
+
+/// The start of a hash.
+pub(crate) type Short = [u8; 16];
+
+/// The start of a hash, as indexes keep it.
+pub(crate) fn short(hash: &Hash) -> Short {
+    let mut short = [0; 16];
+    short.copy_from_slice(&hash.0[..16]);
+    short
+}
+
+/// Key of `values`: contract, storage key, complemented height.
+pub(crate) type ValueKey = (&'static [u8; 32], &'static [u8], u64);
+/// Key of `field_index`.
+pub(crate) type FieldKey = (&'static Short, u64, u32, u32);
+
+/// Read at opening only.
+pub(crate) const META: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("meta");
+/// Read by commits only.
+pub(crate) const GARBAGE: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("garbage");
+
+macro_rules! tables {
+    ($($field:ident: $constant:ident $name:literal ($key:ty => $value:ty);)*) => {
+        $(pub(crate) const $constant: TableDefinition<'static, $key, $value> = TableDefinition::new($name);)*
+
+        /// What readers read, as of one read transaction.
+        pub(crate) struct Tables {
+            $(pub(crate) $field: ReadOnlyTable<$key, $value>,)*
+        }
+
+        impl Tables {
+            /// Opens them; each must exist.
+            pub(crate) fn open(transaction: &ReadTransaction) -> Result<Self, StoreError> {
+                Ok(Self { $($field: transaction.open_table($constant)?,)* })
+            }
+        }
+
+        /// Makes the tables that do not exist.
+        pub(crate) fn create(transaction: &WriteTransaction) -> Result<(), StoreError> {
+            transaction.open_table(META)?;
+            transaction.open_table(GARBAGE)?;
+            $(transaction.open_table($constant)?;)*
+            Ok(())
+        }
+    };
+}
+
+tables! {
+    headers: HEADERS "headers" (u64 => &'static [u8]);
+    header_index: HEADER_INDEX "header_index" (&'static Short => u64);
+    bodies: BODIES "bodies" (u64 => &'static [u8]);
+    receipts: RECEIPTS "receipts" (u64 => &'static [u8]);
+    events: EVENTS "events" (u64 => &'static [u8]);
+    diagnostics: DIAGNOSTICS "diagnostics" (u64 => &'static [u8]);
+    results: RESULTS "results" (u64 => &'static [u8]);
+    result_tree: RESULT_TREE "result_tree" ((u8, u64) => &'static [u8; 32]);
+    values: VALUES "values" (ValueKey => Option<&'static [u8]>);
+    keys: KEYS "keys" (&'static [u8; 31] => (&'static [u8; 32], &'static [u8]));
+    pages: PAGES "pages" ((&'static [u8], u64) => &'static [u8]);
+    roots: ROOTS "roots" (u64 => &'static [u8]);
+    event_index: EVENT_INDEX "event_index" ((&'static Short, u64) => &'static [u8]);
+    field_index: FIELD_INDEX "field_index" (FieldKey => ());
+    account_index: ACCOUNT_INDEX "account_index" ((&'static [u8; 32], u64, u32) => ());
+    tx_index: TX_INDEX "tx_index" (&'static Short => (u64, u32));
+}
