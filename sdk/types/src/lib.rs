@@ -25,6 +25,8 @@ pub mod time;
 pub mod transaction;
 
 #[cfg(feature = "crypto")]
+pub mod bundle;
+#[cfg(feature = "crypto")]
 pub mod certificate;
 #[cfg(feature = "crypto")]
 pub mod ed25519;

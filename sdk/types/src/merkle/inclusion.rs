@@ -14,10 +14,7 @@ use alloc::vec::Vec;
 use borsh::{BorshDeserialize, BorshSerialize};
 use thiserror::Error;
 
-use super::{
-    accumulator::{Accumulator, Node},
-    branch_hash,
-};
+use super::{accumulator::Node, branch_hash};
 use crate::id::Hash;
 
 /// Where an entry is, and what its root is made of beside it.
@@ -145,7 +142,7 @@ mod tests {
     use alloc::collections::BTreeMap;
 
     use super::*;
-    use crate::merkle::{leaf_hash, prove};
+    use crate::merkle::{Accumulator, leaf_hash, prove};
 
     /// PATH(m, D) as RFC 6962 defines it.
     fn plain(index: usize, leaves: &[Hash]) -> Vec<Hash> {
