@@ -1,0 +1,238 @@
+//! A chain in memory for the tests: funds, deploys, sends, and applies effects as an engine would.
+
+use std::sync::Arc;
+
+use borsh::BorshSerialize;
+use rustorium_runtime::{
+    BlockContext, Effects, Execution, InMemoryState, Runtime, RuntimeConfig, StateKey, StateRead, Transaction,
+    ViewOutcome,
+};
+use rustorium_types::{
+    block::{Failure, MessageResult, Outcome},
+    hash,
+    id::{AccountId, Address, Amount, ContractId, Gas, Hash, Height, Nonce, Timestamp},
+    limits::Limits,
+    state::Account,
+    transaction::{Body, Message, VERSION},
+};
+
+/// Sends everything.
+pub const ALICE: AccountId = AccountId([0xa1; 32]);
+/// Receives some things.
+pub const BOB: AccountId = AccountId([0xb0; 32]);
+/// What Alice starts with.
+pub const FUNDS: u128 = 1_000_000_000_000;
+/// Gas limit of a transaction that does not say.
+pub const GAS: u64 = 50_000_000;
+
+/// A chain.
+pub struct Chain {
+    pub runtime: Runtime,
+    pub state: Arc<InMemoryState>,
+    pub block: BlockContext,
+    next_nonce: u64,
+    next_salt: u8,
+}
+
+impl Chain {
+    pub fn new() -> Self {
+        Self::with(RuntimeConfig { executions: 4, ..RuntimeConfig::default() })
+    }
+
+    pub fn with(config: RuntimeConfig) -> Self {
+        let mut chain = Self {
+            runtime: Runtime::new(config).unwrap(),
+            state: Arc::default(),
+            block: BlockContext {
+                genesis: Hash([7; 32]),
+                height: Height(12),
+                time: Timestamp(1_700_000_000_000),
+                gas_price: Amount(2),
+                limits: Limits::default(),
+            },
+            next_nonce: 1,
+            next_salt: 0,
+        };
+        chain.fund(ALICE, FUNDS);
+        chain
+    }
+
+    pub fn fund(&mut self, account: AccountId, amount: u128) {
+        let record = Account { balance: Amount(amount), ..Account::default() };
+        self.set(StateKey::account(account), &record);
+    }
+
+    pub fn set(&mut self, key: StateKey, value: &impl BorshSerialize) {
+        Arc::get_mut(&mut self.state).unwrap().set(key, Some(borsh::to_vec(value).unwrap().into()));
+    }
+
+    /// A body from Alice with her next nonce.
+    pub fn body(&mut self, messages: Vec<Message>) -> Body {
+        let nonce = Nonce(self.next_nonce);
+        self.next_nonce += 1;
+        Body {
+            version: VERSION,
+            chain: [7; 4],
+            sender: ALICE,
+            nonce,
+            valid_until: None,
+            gas_limit: Gas(GAS),
+            max_gas_price: Amount(3),
+            fee_payer: None,
+            memo: Vec::new(),
+            messages,
+        }
+    }
+
+    /// Executes a body and applies its effects.
+    pub fn execute(&mut self, body: Body) -> Execution {
+        let transaction = Transaction::new(body, &self.block.genesis);
+        let state: Arc<dyn StateRead> = self.state.clone();
+        let execution = self.runtime.execute(&state, &self.block, &transaction).unwrap();
+        drop(state);
+        if let Execution::Done(effects) = &execution {
+            // Works only because the runtime has dropped its clones of the state.
+            Arc::get_mut(&mut self.state).unwrap().apply(&effects.writes);
+        }
+        execution
+    }
+
+    /// As [`Self::execute`], of a transaction that has a receipt.
+    pub fn send_body(&mut self, body: Body) -> Effects {
+        match self.execute(body) {
+            Execution::Done(effects) => effects,
+            Execution::NoOp(no_op) => panic!("nothing happened: {no_op:?}"),
+        }
+    }
+
+    pub fn send(&mut self, messages: Vec<Message>) -> Effects {
+        let body = self.body(messages);
+        self.send_body(body)
+    }
+
+    pub fn call(&mut self, contract: ContractId, method: &str, args: &[u8]) -> Effects {
+        self.call_with(contract, method, args, 0, GAS)
+    }
+
+    pub fn call_with(&mut self, contract: ContractId, method: &str, args: &[u8], value: u128, gas: u64) -> Effects {
+        let message =
+            Message::Call { contract, method: method.into(), args: args.into(), value: Amount(value) };
+        let body = Body { gas_limit: Gas(gas), ..self.body(vec![message]) };
+        self.send_body(body)
+    }
+
+    /// What a call that must succeed returns.
+    pub fn returned(&mut self, contract: ContractId, method: &str, args: &[u8]) -> Vec<u8> {
+        returned(&self.call(contract, method, args))
+    }
+
+    pub fn view(&self, contract: ContractId, view: &str, args: &[u8]) -> ViewOutcome {
+        let state: Arc<dyn StateRead> = self.state.clone();
+        self.runtime.view(&state, &self.block, contract, view, args, Gas(GAS)).unwrap()
+    }
+
+    pub fn store(&mut self, wat: &str) -> Hash {
+        let wasm = wat::parse_str(wat).unwrap();
+        let code = hash::code_hash(&wasm);
+        let effects = self.send(vec![Message::StoreCode { wasm }]);
+        assert!(effects.receipt.succeeded(), "{:?} {:?}", effects.receipt, effects.diagnostics);
+        code
+    }
+
+    /// Stores and instantiates a contract of text.
+    pub fn deploy(&mut self, wat: &str) -> ContractId {
+        let code = self.store(wat);
+        self.instantiate(code, Vec::new())
+    }
+
+    pub fn instantiate(&mut self, code: Hash, args: Vec<u8>) -> ContractId {
+        let message = self.instantiation(code, args);
+        let effects = self.send(vec![message]);
+        let Outcome::Success { results } = effects.receipt.outcome else {
+            panic!("{:?} {:?}", effects.receipt.outcome, effects.diagnostics)
+        };
+        let [MessageResult::Instantiate { contract, .. }] = results[..] else { panic!("{results:?}") };
+        contract
+    }
+
+    pub fn instantiation(&mut self, code: Hash, args: Vec<u8>) -> Message {
+        self.next_salt += 1;
+        Message::Instantiate {
+            code,
+            salt: [self.next_salt; 32],
+            admin: Some(Address::Account(ALICE)),
+            label: "test".into(),
+            args,
+            value: Amount::ZERO,
+        }
+    }
+
+    pub fn balance(&self, address: impl Into<Address>) -> u128 {
+        let value = self.state.read(&StateKey::account(address.into())).unwrap();
+        value.map_or(0, |bytes| borsh::from_slice::<Account>(&bytes).unwrap().balance.0)
+    }
+
+    pub fn entry(&self, contract: ContractId, key: &'static [u8]) -> Option<Vec<u8>> {
+        self.state.read(&StateKey::new(contract, key)).unwrap().map(|value| value.to_vec())
+    }
+}
+
+/// What the only message of a transaction that must have succeeded returned.
+pub fn returned(effects: &Effects) -> Vec<u8> {
+    let Outcome::Success { results } = &effects.receipt.outcome else {
+        panic!("{:?} {:?}", effects.receipt.outcome, effects.diagnostics)
+    };
+    let [MessageResult::Call { returned } | MessageResult::Transfer { returned } | MessageResult::Upgrade { returned }] =
+        &results[..]
+    else {
+        panic!("{results:?}")
+    };
+    returned.clone()
+}
+
+/// The failure of a transaction that must have failed.
+pub fn failure(effects: &Effects) -> &Failure {
+    let Outcome::Failure(failure) = &effects.receipt.outcome else { panic!("{:?}", effects.receipt.outcome) };
+    failure
+}
+
+/// The exports that a failure's path names.
+pub fn path(failure: &Failure) -> Vec<&str> {
+    failure.path.iter().map(|frame| frame.export.as_str()).collect()
+}
+
+/// A module of these fields, with every host function imported and one page of memory.
+pub fn contract(fields: &str) -> String {
+    format!("(module {IMPORTS} (memory (export \"memory\") 1) {fields})")
+}
+
+/// The whole host table in the text format.
+pub const IMPORTS: &str = r#"
+(import "rustorium.1" "arguments" (func $arguments (param i32 i32) (result i64)))
+(import "rustorium.1" "rest" (func $rest (param i32 i32) (result i64)))
+(import "rustorium.1" "return_data" (func $return_data (param i32 i32)))
+(import "rustorium.1" "fail" (func $fail (param i32 i32 i32 i32)))
+(import "rustorium.1" "panic" (func $panic (param i32 i32)))
+(import "rustorium.1" "log" (func $log (param i32 i32)))
+(import "rustorium.1" "storage_read" (func $storage_read (param i32 i32 i32 i32) (result i64)))
+(import "rustorium.1" "storage_write" (func $storage_write (param i32 i32 i32 i32)))
+(import "rustorium.1" "storage_remove" (func $storage_remove (param i32 i32)))
+(import "rustorium.1" "caller" (func $caller (param i32) (result i32)))
+(import "rustorium.1" "this" (func $this (param i32)))
+(import "rustorium.1" "value" (func $value (param i32)))
+(import "rustorium.1" "balance" (func $balance (param i32 i32)))
+(import "rustorium.1" "height" (func $height (result i64)))
+(import "rustorium.1" "time" (func $time (result i64)))
+(import "rustorium.1" "genesis_hash" (func $genesis_hash (param i32)))
+(import "rustorium.1" "transfer" (func $transfer (param i32 i32 i64 i32 i32) (result i64)))
+(import "rustorium.1" "call" (func $call (param i32 i32 i32 i32 i32 i32 i64 i32 i32) (result i64)))
+(import "rustorium.1" "query" (func $query (param i32 i32 i32 i32 i32 i64 i32 i32) (result i64)))
+(import "rustorium.1" "instantiate"
+    (func $instantiate (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i64 i32 i32) (result i64)))
+(import "rustorium.1" "emit" (func $emit (param i32 i32 i32 i32)))
+(import "rustorium.1" "sha256" (func $sha256 (param i32 i32 i32)))
+(import "rustorium.1" "keccak256" (func $keccak256 (param i32 i32 i32)))
+(import "rustorium.1" "blake3" (func $blake3 (param i32 i32 i32)))
+(import "rustorium.1" "poseidon" (func $poseidon (param i32 i32 i32)))
+(import "rustorium.1" "ed25519_verify" (func $ed25519_verify (param i32 i32 i32 i32) (result i32)))
+"#;

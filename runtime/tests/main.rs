@@ -1,0 +1,12 @@
+//! What contracts can do and cannot, with contracts written in the text format, so that no compiler stands between
+//! the test and the runtime.
+#![expect(clippy::unwrap_used, unreachable_pub, reason = "tests")]
+
+mod calls;
+mod chain;
+mod gas;
+mod hosts;
+mod hostile;
+mod modules;
+mod stack;
+mod transactions;
