@@ -57,6 +57,11 @@ impl<T> Promise<T> {
     pub fn keep(self, value: T) {
         self.shared.answer(Ok(value));
     }
+
+    /// True if nobody waits any more.
+    pub fn is_abandoned(&self) -> bool {
+        Arc::strong_count(&self.shared) == 1
+    }
 }
 
 impl<T> Drop for Promise<T> {

@@ -3,6 +3,26 @@
 //! No tokio, no clock, no sockets: time is handed in, and what must wait returns a handle that blocks or is
 //! awaited on any executor.
 
+pub mod cache;
+pub mod chain;
+pub mod check;
+pub mod consensus;
+pub mod cut;
+pub mod dev;
+pub mod engine;
+pub mod fault;
+mod follow;
+pub mod genesis;
 pub mod handle;
+pub mod lock;
 pub mod log;
+pub mod metrics;
+pub mod pipeline;
+pub mod replay;
+pub mod snapshot;
+pub mod sole;
+pub mod storage;
 pub mod submit;
+mod tree;
+pub mod verify;
+pub mod waiters;

@@ -38,7 +38,7 @@ use rustorium_types::id::{Hash, Height};
 use thiserror::Error;
 
 use self::{
-    frame::{Link, MAX_BODY, framed},
+    frame::{Link, framed},
     segment::{Rest, SEGMENT_HEADER, SegmentStart},
 };
 
@@ -50,7 +50,10 @@ pub use memory::MemoryDisk;
 pub use reader::{Entries, Entry, Reader};
 pub use segment::LogPosition;
 
-use crate::submit::Ticket;
+pub(crate) use blocks::certificate_entry;
+pub(crate) use frame::MAX_BODY;
+
+use crate::{storage::Durability, submit::Ticket};
 
 /// Bytes of a segment: small enough to be read in some milliseconds when a node starts.
 pub const SEGMENT_BYTES: usize = 16 << 20;
@@ -78,16 +81,6 @@ pub struct LanePosition {
     pub generation: u32,
     /// Records before it in the lane and generation.
     pub index: u64,
-}
-
-/// Whether writes are waited for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// What is acknowledged survives a power loss.
-    #[default]
-    Fsync,
-    /// What is acknowledged survives the process, not a power loss.
-    None,
 }
 
 /// How a log is kept.

@@ -6,7 +6,13 @@
 //! ```
 //!
 //! A record is junk, and a no-op everywhere, if it does not decode exactly; anyone with access to a broker
-//! can write junk, so junk never stops a chain.
+//! can write junk, so junk never stops a chain. A record over the chain's limit enters a block as
+//!
+//! ```text
+//! FF │ length, 8, little-endian │ hash, 32
+//! ```
+//!
+//! which is no record of any kind and therefore junk.
 
 use alloc::vec::Vec;
 
@@ -14,6 +20,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::{
     id::{Address, Amount, Timestamp},
+    limits::Limits,
     transaction::Signed,
 };
 
@@ -49,6 +56,24 @@ pub enum Control {
         /// To how much.
         amount: Amount,
     },
+}
+
+/// The first byte of what enters a block in place of a record over the limit.
+pub const OVERSIZE: u8 = 0xff;
+
+/// Bytes of a record at the most: a transaction and its kind byte.
+pub const fn limit(limits: &Limits) -> usize {
+    limits.transaction_bytes as usize + 1
+}
+
+/// What enters a block in place of a record over the [`limit`].
+#[cfg(feature = "crypto")]
+pub fn oversize(record: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(41);
+    bytes.push(OVERSIZE);
+    bytes.extend_from_slice(&(record.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(&crate::hash::hash(crate::hash::Domain::OversizeRecord, &[record]).0);
+    bytes
 }
 
 impl Record {

@@ -1,0 +1,341 @@
+//! The chain of a node: opened from its directory, given records, read through snapshots.
+//!
+//! ```text
+//! DIR/lock             one node at a time
+//! DIR/log/*.segment    what was accepted and decided: the truth
+//! DIR/state.redb       what it came to: can be made again from the log
+//! ```
+//!
+//! Opening brings the database to where the log is: blocks beyond the last commit are executed again, to the same
+//! roots, and records that no header took wait for the next. No header is ever made for a height that the log has.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use rustorium_runtime::{Runtime, StateError};
+use rustorium_types::{
+    certificate::AssembleError,
+    ed25519::SigningKey,
+    genesis::Genesis,
+    id::{Hash, Height},
+};
+use thiserror::Error;
+
+use crate::{
+    cut::{Results, Rules, UnsupportedGenesis},
+    dev::DevTime,
+    engine::Engine,
+    fault::{Fault, Faults},
+    follow::{FollowError, Follower},
+    handle::Handle,
+    lock::{DirectoryLock, LockError},
+    log::{
+        Directory, Disk, EmbeddedLog, LanePosition, Log, LogError, LogOptions, Reader, TransactionProcessor,
+    },
+    metrics::Metrics,
+    pipeline::{Clock, Common, CommitPolicy, Executed, OnPublish, Parts, Pipeline, Seal, Start, Subscribers},
+    snapshot::Snapshot,
+    sole::{NotSole, Signer, Sole},
+    storage::{Store, StoreError, StoreOptions},
+    submit::{self, Ticket},
+    verify::Judge,
+    waiters::{self, Waiters},
+};
+
+/// What a chain is opened with.
+#[derive(Clone)]
+pub struct ChainConfig {
+    /// Where it is kept; made if it is not there.
+    pub directory: PathBuf,
+    /// The chain's genesis.
+    pub genesis: Genesis,
+    /// The validator's key, the genesis' only one.
+    pub key: SigningKey,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Executes contracts.
+    pub runtime: Runtime,
+    /// How the database is kept. Its durability is the log's too.
+    pub store: StoreOptions,
+    /// When executed blocks are committed to the database.
+    pub commit: CommitPolicy,
+    /// The least time between two blocks with records; zero seals as soon as execution is idle.
+    pub block_time: Duration,
+}
+
+/// A running chain. Clones are the same one; it shuts down with the last of them.
+#[derive(Clone)]
+pub struct Chain(Arc<Inner>);
+
+struct Inner {
+    log: EmbeddedLog,
+    store: Arc<Store>,
+    runtime: Runtime,
+    metrics: Arc<Metrics>,
+    faults: Faults,
+    subscribers: Arc<Subscribers>,
+    waiters: Arc<Waiters>,
+    running: Mutex<Option<Running>>,
+}
+
+/// The threads, and what they must have released before another node may have the directory.
+struct Running {
+    pipeline: Pipeline,
+    _lock: DirectoryLock,
+}
+
+/// Why a chain cannot be opened.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The directory cannot be had.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The genesis is of a chain that this software cannot run.
+    #[error(transparent)]
+    Genesis(#[from] UnsupportedGenesis),
+    /// The key is not the one that signs.
+    #[error(transparent)]
+    Key(#[from] NotSole),
+    /// The log cannot be used.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// State cannot be read.
+    #[error("state cannot be read")]
+    State(#[from] StateError),
+    /// The log cannot be executed again.
+    #[error(transparent)]
+    Follow(#[from] FollowError),
+    /// The newest header cannot be signed again.
+    #[error("the newest header cannot be signed again")]
+    Certificate(#[from] AssembleError),
+    /// A thread cannot be started.
+    #[error("a thread cannot be started")]
+    Thread(#[source] io::Error),
+    /// Executing the log panicked.
+    #[error("executing the log panicked: this is a defect")]
+    Panicked,
+}
+
+impl Chain {
+    /// Opens the chain of a directory, or begins it.
+    ///
+    /// # Errors
+    /// When the directory is in use or another chain's, or what it holds is damaged.
+    pub fn open(config: ChainConfig) -> Result<Self, OpenError> {
+        let lock = DirectoryLock::take(&config.directory)?;
+        let rules = Rules::new(config.genesis)?;
+        let signer = Signer::new(config.key, rules.genesis())?;
+        let store = Arc::new(Store::open(&config.directory, rules.genesis(), &config.store)?);
+        let disk = log_disk(&config.directory)?;
+        let options = LogOptions { durability: config.store.durability, ..LogOptions::default() };
+        let (log, _) = Log::open(Arc::clone(&disk), &genesis_bytes(rules.genesis()), rules.chain(), options)?;
+        let executed = store.snapshot().height();
+        if log.position().headers < executed.0 {
+            return Err(LogError::Shorter { log: Height(log.position().headers), executed }.into());
+        }
+        let engine = Engine::new(config.runtime.clone(), Arc::clone(rules.genesis()), rules.chain());
+        let reader = Reader::new(disk);
+        let follower = Follower::new(rules.clone(), engine.clone(), Arc::clone(&store), config.commit);
+        let recovered = recover(follower, reader.clone(), signer.clone(), Arc::clone(&store))?;
+
+        let (queue, submissions) = submit::queue();
+        let common = Common { store: Arc::clone(&store), metrics: Arc::default(), faults: Faults::default() };
+        let inner = Inner {
+            log: EmbeddedLog::new(queue, reader, log.progress()),
+            store,
+            runtime: config.runtime,
+            metrics: Arc::clone(&common.metrics),
+            faults: common.faults.clone(),
+            subscribers: Arc::default(),
+            waiters: Arc::default(),
+            running: Mutex::new(None),
+        };
+        let driver = Box::new(Sole::new(signer, recovered.parent));
+        let judge = Judge::new(rules.genesis());
+        let metrics = Arc::clone(&common.metrics);
+        let seal = Seal::new(driver, log, rules, config.clock, config.block_time, recovered.start, metrics);
+        let parts = Parts {
+            common,
+            submissions,
+            judge,
+            seal,
+            engine,
+            subscribers: Arc::clone(&inner.subscribers),
+            waiters: Arc::clone(&inner.waiters),
+            commit: config.commit,
+        };
+        let pipeline = Pipeline::start(parts).map_err(OpenError::Thread)?;
+        *inner.running() = Some(Running { pipeline, _lock: lock });
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Submits a record: [`Record::to_bytes`](rustorium_types::record::Record::to_bytes) of a transaction, or of a
+    /// control record on a dev chain. Its signatures are checked here.
+    pub fn submit(&self, record: Bytes) -> Ticket {
+        self.0.log.submit_transaction(record)
+    }
+
+    /// The log that records go to.
+    pub fn log(&self) -> &EmbeddedLog {
+        &self.0.log
+    }
+
+    /// The chain as of its newest executed block.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.0.store.snapshot()
+    }
+
+    /// The database, for its caches and sizes.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// What executes contracts, for views and dry runs.
+    pub fn runtime(&self) -> &Runtime {
+        &self.0.runtime
+    }
+
+    /// Calls back with each block from the next on, in order, on one thread. The callback holds up publishing, so it
+    /// must be quick.
+    pub fn on_publish(&self, callback: OnPublish) {
+        self.0.subscribers.add(callback);
+    }
+
+    /// Waits until a transaction is executed or void; at once if it is. Ask before submitting: of a transaction
+    /// that was void long ago nothing is known.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn executed(&self, transaction: Hash) -> Result<Handle<waiters::Executed>, StoreError> {
+        self.0.waiters.executed(transaction, || self.snapshot())
+    }
+
+    /// Waits until a header commits to the result of a height; answers the newest height that it commits to.
+    pub fn certified(&self, height: Height) -> Handle<Height> {
+        self.0.waiters.certified(height, || self.snapshot())
+    }
+
+    /// Waits until a record is in a block that is executed; answers the block's height.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn included(&self, position: LanePosition) -> Result<Handle<Height>, StoreError> {
+        self.0.waiters.included(position, || self.snapshot())
+    }
+
+    /// What happened since the chain was opened.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Waits until the chain stops by itself, and says why; ends without an answer when it is shut down.
+    pub fn stopped(&self) -> Handle<Arc<Fault>> {
+        self.0.faults.wait()
+    }
+
+    /// Takes no more records, makes those that were taken durable, executes the blocks that are sealed, commits them
+    /// and ends all threads. Records that are in no block yet are executed when the chain is opened again.
+    ///
+    /// # Errors
+    /// Why the chain had stopped before, if it had.
+    pub fn shutdown(&self) -> Result<(), Arc<Fault>> {
+        self.0.shutdown()
+    }
+}
+
+impl Inner {
+    fn running(&self) -> std::sync::MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn shutdown(&self) -> Result<(), Arc<Fault>> {
+        self.log.close();
+        let running = self.running().take();
+        if let Some(running) = running {
+            running.pipeline.join();
+        }
+        self.faults.close();
+        self.faults.first().map_or(Ok(()), Err)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Whoever wants to know how it ended shuts down itself.
+        let _ = self.shutdown();
+    }
+}
+
+/// Where a directory's log lies.
+pub(crate) fn log_disk(directory: &Path) -> Result<Arc<dyn Disk>, LogError> {
+    let disk = Directory::open(&directory.join("log")).map_err(LogError::io("the log's directory"))?;
+    Ok(Arc::new(disk))
+}
+
+/// The first entry of a chain's log.
+pub(crate) fn genesis_bytes(genesis: &Genesis) -> Vec<u8> {
+    // Memory does not fail, and a genesis has no length that borsh refuses.
+    borsh::to_vec(genesis).unwrap_or_default()
+}
+
+/// Where the chain stands once the log is executed.
+struct Recovered {
+    parent: crate::cut::Parent,
+    start: Start,
+}
+
+/// Executes what the log has beyond the database, on a thread that executes at full speed.
+fn recover(
+    mut follower: Follower,
+    reader: Reader,
+    signer: Signer,
+    store: Arc<Store>,
+) -> Result<Recovered, OpenError> {
+    let run = move || {
+        let before = follower.parent().clone();
+        let mut blocks = reader.blocks_above(before.height, before.lane_end())?;
+        for logged in &mut blocks {
+            let mut logged = logged?;
+            let certificate = logged.certificate.take();
+            let block = follower.read(logged);
+            // Only the newest header can lack one: the process ended between the sync and the signature.
+            let certificate = match certificate {
+                Some(certificate) => certificate,
+                None => signer.certify(&block.header, block.hash)?,
+            };
+            follower.follow(&block, certificate)?;
+        }
+        if blocks.base().is_some_and(|header| header.hash() != before.hash) {
+            return Err(FollowError::OtherHistory { height: before.height }.into());
+        }
+        let parent = follower.parent().clone();
+        if parent.height > before.height {
+            let again = parent.height.0 - before.height.0;
+            tracing::info!(blocks = again, height = parent.height.0, "executed again what the database lacked");
+        }
+        let waiting = follower.judge().check(blocks.into_rest());
+        let snapshot = store.snapshot();
+        let root = snapshot.results_root(parent.height)?;
+        let is_open = snapshot.block(parent.height)?.is_some_and(|block| !block.records.is_empty());
+        let dev_time =
+            if snapshot.genesis().dev { DevTime::read(&store.head_state())? } else { DevTime::default() };
+        let executed = Executed { results: Results { height: parent.height, root }, dev_time };
+        Ok(Recovered { parent, start: Start { executed, is_open, waiting } })
+    };
+    let thread: thread::JoinHandle<Result<Recovered, OpenError>> =
+        rustorium_runtime::spawn("recover", run).map_err(OpenError::Thread)?;
+    thread.join().unwrap_or(Err(OpenError::Panicked))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! Nodes that die: what they leave is opened again, to the same roots, with nothing accepted lost or done twice.
+
+use std::fs;
+
+use super::*;
+use crate::log::{LogPosition, SEGMENT_BYTES};
+
+/// A directory as a dead node leaves it: its database as of some commit, and its log as of some later moment.
+fn remains(of: &Place, log: &[u8]) -> Place {
+    let left = Place { commit: NO_COMMITS, ..Place::of(of.genesis.clone()) };
+    left.clock.store(of.clock.load(Ordering::SeqCst) + 1, Ordering::SeqCst);
+    fs::create_dir(left.path().join("log")).unwrap();
+    let mut bytes = log.to_vec();
+    bytes.resize(SEGMENT_BYTES, 0);
+    fs::write(segment(&left), bytes).unwrap();
+    let database = of.path().join("state.redb");
+    if database.exists() {
+        fs::copy(database, left.path().join("state.redb")).unwrap();
+    }
+    left
+}
+
+fn segment(place: &Place) -> PathBuf {
+    place.path().join("log/00000001.segment")
+}
+
+/// A chain that has run for a while: its place, its log's used bytes, its results, and what it did in which order.
+struct History {
+    place: Place,
+    log: Vec<u8>,
+    results: Vec<BlockResult>,
+    transactions: Vec<Hash>,
+}
+
+/// Runs some transactions, first `committed` of them with a database that is committed, then `more` with one that is
+/// not, as it is when a node dies between commits.
+fn history(committed: u64, more: u64) -> History {
+    let mut place = Place::new();
+    let mut alice = Wallet::new(1);
+    let mut transactions = Vec::new();
+    let mut database = None;
+    for (count, commit) in [(committed, CommitPolicy::default()), (more, NO_COMMITS)] {
+        place.commit = commit;
+        let chain = place.open();
+        for index in 0..count {
+            let signed = alice.signed(&chain, vec![transfer(BOB, u128::from(index) + 1)]);
+            transactions.push(signed.0);
+            place.clock.fetch_add(7, Ordering::SeqCst);
+            if index % 3 == 0 {
+                receipt(&chain, signed);
+            } else {
+                chain.submit(signed.1).wait().unwrap();
+            }
+        }
+        if let Some(last) = transactions.last() {
+            chain.executed(*last).unwrap().wait().unwrap();
+        }
+        if commit == NO_COMMITS {
+            // As of the last commit: shutting down would make another.
+            database = Some(fs::read(place.path().join("state.redb")).unwrap());
+        }
+        chain.shutdown().unwrap();
+    }
+    let chain = place.open();
+    let results = results(&chain.snapshot());
+    drop(chain);
+    fs::write(place.path().join("state.redb"), database.unwrap()).unwrap();
+    let bytes = fs::read(segment(&place)).unwrap();
+    let used = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    History { log: bytes[..used].to_vec(), place, results, transactions }
+}
+
+/// Opens what a log cut at some byte leaves, and holds it against the history.
+fn reopen(history: &History, log: &[u8]) {
+    let place = remains(&history.place, log);
+    let chain = place.open();
+    let held: LogPosition = Reader::new(log_disk(place.path()).unwrap())
+        .entries()
+        .unwrap()
+        .last()
+        .map(|entry| entry.unwrap())
+        .map(|entry| LogPosition { headers: entry.before.headers + u64::from(entry.kind == crate::log::Kind::Header), ..entry.before })
+        .unwrap();
+    // Everything that is in the log is executed, once, however little the database had.
+    let accepted = chain.log().progress().records() as usize;
+    for (index, transaction) in history.transactions.iter().enumerate() {
+        let executed = chain.executed(*transaction).unwrap();
+        if index < accepted {
+            assert!(matches!(executed.wait(), Ok(Outcomes::Receipt(_))), "transaction {index} of {accepted}");
+        }
+    }
+    let done = account(&chain, history.place_alice()).nonces.highest.0;
+    assert_eq!(done as usize, accepted);
+    let again = results(&chain.snapshot());
+    let common = (held.headers as usize).min(history.results.len()).min(again.len());
+    assert_eq!(again[..common], history.results[..common]);
+    chain.shutdown().unwrap();
+}
+
+impl History {
+    fn place_alice(&self) -> AccountId {
+        Wallet::new(1).account
+    }
+}
+
+#[test]
+fn a_log_cut_anywhere_is_executed_to_the_same_roots() {
+    let history = history(0, 12);
+    let mut at = history.log.len();
+    let mut openings = 0;
+    while at > 2_000 {
+        reopen(&history, &history.log[..at]);
+        openings += 1;
+        at -= 331;
+    }
+    println!("{openings} openings of a log of {} bytes", history.log.len());
+    assert!(openings > 10);
+}
+
+#[test]
+fn a_database_behind_its_log_catches_up_and_one_ahead_is_refused() {
+    let history = history(9, 9);
+    reopen(&history, &history.log);
+    let chain = remains(&history.place, &history.log).open();
+    let executed = chain.store().committed();
+    assert!(executed > Height(2) && executed < chain.snapshot().height());
+    drop(chain);
+    let short = remains(&history.place, &history.log[..3_000]);
+    let refused = short.try_open().map(|_| ()).unwrap_err();
+    assert!(matches!(refused, OpenError::Log(LogError::Shorter { .. })), "{refused}");
+}
+
+#[test]
+fn a_node_that_dies_with_its_tail_torn_says_so_and_goes_on() {
+    let history = history(0, 3);
+    let mut torn = history.log.clone();
+    // Behind the last certificate a record was being written.
+    torn.resize(torn.len().next_multiple_of(8), 0);
+    torn.extend_from_slice(&[200, 0, 0, 0, 9, 9, 9, 9]);
+    let place = remains(&history.place, &torn);
+    let chain = place.open();
+    let mut alice = Wallet::new(1);
+    alice.nonce = 3;
+    let signed = alice.signed(&chain, vec![transfer(BOB, 1)]);
+    assert!(receipt(&chain, signed).succeeded());
+}
+
+#[test]
+fn opening_some_thousand_blocks_is_quick() {
+    let place = Place { commit: CommitPolicy { blocks: 200, ..CommitPolicy::default() }, ..Place::new() };
+    let chain = place.open();
+    let mut height = Height(2);
+    chain.certified(Height(1)).wait().unwrap();
+    while height < Height(3_000) {
+        height = control(&chain, Control::Mine);
+    }
+    chain.shutdown().unwrap();
+    let blocks = chain.snapshot().height();
+    drop(chain);
+    let started = std::time::Instant::now();
+    let chain = place.open();
+    println!("opened {} blocks in {:?}", blocks.0, started.elapsed());
+    assert!(chain.snapshot().height() >= blocks);
+}

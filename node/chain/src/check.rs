@@ -1,0 +1,113 @@
+//! `db check`: whether what a directory holds is still what was written, without executing anything.
+//!
+//! ```text
+//! log        every frame and link │ every header follows │ its cut and batch root are over its records
+//!            │ its certificate is the validators'
+//! database   every header and body is the log's │ receipts and events are under their roots
+//!            │ values are under the state root (Store::check)
+//! ```
+
+use std::path::Path;
+
+use rustorium_types::{
+    certificate::ValidatorSet,
+    id::{Height, Timestamp},
+};
+
+use crate::{
+    chain::log_disk,
+    cut::{Block, Parent, Rules, Verdict},
+    engine::{events_root, receipts_root},
+    follow::{FollowError, check_certificate},
+    lock::DirectoryLock,
+    log::Reader,
+    replay::{ReplayError, ResultPart},
+    snapshot::Snapshot,
+    storage::{Store, StoreCheck, StoreError, StoreOptions},
+    verify::Judge,
+};
+
+/// What was found whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckReport {
+    /// Entries of the log.
+    pub entries: u64,
+    /// Headers of the log.
+    pub blocks: u64,
+    /// Records of the log.
+    pub records: u64,
+    /// Blocks of the database that were compared with the log.
+    pub stored_blocks: u64,
+    /// What the database says of itself.
+    pub store: StoreCheck,
+}
+
+/// Checks a directory that no node uses.
+///
+/// # Errors
+/// The first thing that is damaged, or what kept the check from going on.
+pub fn check(directory: &Path, options: StoreOptions) -> Result<CheckReport, ReplayError> {
+    let _lock = DirectoryLock::take(directory)?;
+    let reader = Reader::new(log_disk(directory)?);
+    let rules = Rules::new(reader.genesis()?)?;
+    let store = Store::open(directory, rules.genesis(), &options)?;
+    let snapshot = store.snapshot();
+    let validators = ValidatorSet::new(&rules.genesis().validators)?;
+    let judge = Judge::new(rules.genesis());
+    let (mut entries, mut records) = (0, 0);
+    for entry in reader.entries()? {
+        let after = entry?.before;
+        (entries, records) = (after.entries + 1, after.records);
+    }
+    let mut parent = rules.first_parent();
+    let (mut blocks, mut stored_blocks) = (0, 0);
+    for logged in reader.blocks_above(Height::ZERO, 0)? {
+        let mut logged = logged?;
+        let certificate = logged.certificate.take();
+        let checked = judge.check(logged.records).into_iter().map(std::sync::Arc::new).collect();
+        let block = Block { hash: logged.header.hash(), header: logged.header, records: checked };
+        let height = block.header.height;
+        let verdict = rules.validate(&parent, &block, Timestamp(u64::MAX), |covered| {
+            // A header may commit to more than the database has; replay is what checks that.
+            if covered > snapshot.height() { Some(block.header.results) } else { snapshot.results_root(covered).ok() }
+        });
+        match verdict {
+            Verdict::Accept => {}
+            Verdict::Reject(rejection) => return Err(FollowError::Diverged { height, rejection }.into()),
+            Verdict::Wait(_) => return Err(FollowError::TooEarly { height }.into()),
+        }
+        if let Some(certificate) = certificate {
+            check_certificate(&block, &certificate, &validators, &rules)?;
+        }
+        blocks += 1;
+        records = records.max(block.header.lanes.first().map_or(0, |lane| lane.end));
+        if height <= snapshot.height() {
+            compare(&snapshot, &block)?;
+            stored_blocks += 1;
+        }
+        parent = Parent::of(block.hash, &block.header);
+    }
+    if blocks < snapshot.height().0 {
+        let (log, executed) = (Height(blocks), snapshot.height());
+        return Err(crate::log::LogError::Shorter { log, executed }.into());
+    }
+    Ok(CheckReport { entries, blocks, records, stored_blocks, store: store.check()? })
+}
+
+/// Holds a stored block against the log's, and its outcome against its result.
+fn compare(snapshot: &Snapshot, block: &Block) -> Result<(), ReplayError> {
+    let height = block.header.height;
+    let stored = snapshot.block(height)?.ok_or(StoreError::NoBlock(height))?;
+    let result = snapshot.result(height)?.ok_or(StoreError::NoBlock(height))?;
+    let same_records = stored.records.iter().eq(block.records.iter().map(|record| &record.entered));
+    if stored.sealed.hash != block.hash || result.header_hash != block.hash || !same_records {
+        return Err(FollowError::OtherHistory { height }.into());
+    }
+    if receipts_root(&stored.receipts) != result.receipts_root {
+        return Err(ReplayError::Differs { height, part: ResultPart::Receipts });
+    }
+    if events_root(&stored.events) != result.events_root {
+        return Err(ReplayError::Differs { height, part: ResultPart::Events });
+    }
+    Ok(())
+}

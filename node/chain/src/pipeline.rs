@@ -1,0 +1,155 @@
+//! The stages of a node, each on a thread of its own, with bounded channels between them.
+//!
+//! ```text
+//! submit ──► intake ──► seal ──────────► execute ──► root ──► publish ──► commit
+//!            checks      log and driver:  state →     state    callbacks,  database, every few
+//!            signatures  group commit,    effects     tree,    waiters     MiB or 500 ms
+//!            in batches  cut, sign          │         snapshot
+//!                          ▲                └── stage: the next block may execute
+//!                          └────────── results ───────┘
+//! ```
+//!
+//! Log and driver share a thread, because one sync makes records and the header that takes them durable. Execution
+//! takes no lock and waits for no disk. A stage ends when the one before it has closed its channel, so closing the
+//! way in drains them all, in order; a stage that fails closes its own, with the same effect, after it has said why.
+
+mod commit;
+mod execute;
+mod intake;
+mod publish;
+mod root;
+mod seal;
+
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread::JoinHandle,
+};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use rustorium_runtime::spawn;
+
+pub use commit::CommitPolicy;
+pub use publish::{OnPublish, Published};
+pub use seal::{BEAT, Clock, QUIET};
+
+pub(crate) use publish::Subscribers;
+pub(crate) use seal::{Executed, Seal, Start};
+
+use crate::{
+    engine::Engine,
+    fault::{Fault, Faults},
+    metrics::Metrics,
+    storage::Store,
+    submit::Submissions,
+    verify::Judge,
+    waiters::Waiters,
+};
+
+/// Batches of checked records on their way to the log: enough to keep it busy during a sync.
+const CHECKED_BATCHES: usize = 8;
+/// Blocks between two stages. The sole driver seals a block when the one before it is executed.
+const BLOCKS: usize = 8;
+
+/// What stages share.
+#[derive(Clone)]
+pub(crate) struct Common {
+    pub(crate) store: Arc<Store>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) faults: Faults,
+}
+
+/// What the stages are made of.
+pub(crate) struct Parts {
+    pub(crate) common: Common,
+    pub(crate) submissions: Submissions,
+    pub(crate) judge: Judge,
+    pub(crate) seal: Seal,
+    pub(crate) engine: Engine,
+    pub(crate) subscribers: Arc<Subscribers>,
+    pub(crate) waiters: Arc<Waiters>,
+    pub(crate) commit: CommitPolicy,
+}
+
+/// The running stages.
+pub(crate) struct Pipeline {
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Pipeline {
+    /// Starts the stages.
+    ///
+    /// # Errors
+    /// When a thread cannot be started; those that were end by themselves.
+    pub(crate) fn start(parts: Parts) -> io::Result<Self> {
+        let Parts { common, submissions, judge, seal, engine, subscribers, waiters, commit } = parts;
+        let (checked, to_seal) = bounded(CHECKED_BATCHES);
+        let (finalised, to_execute) = bounded(BLOCKS);
+        let (executed, to_root) = bounded(BLOCKS);
+        let (applied, to_publish) = bounded(BLOCKS);
+        let (results, from_root) = bounded(BLOCKS);
+        let (published, to_commit) = bounded(BLOCKS);
+        let (room, committed) = bounded(1);
+
+        let mut threads = Threads { faults: common.faults.clone(), started: Vec::new() };
+        let stage = common.clone();
+        threads.start("intake", move || {
+            intake::run(&submissions, &judge, &checked, &stage.metrics);
+            Ok(())
+        })?;
+        let stage = common.clone();
+        threads.start("seal", move || seal.run(&to_seal, &from_root, &finalised, &stage))?;
+        let stage = common.clone();
+        threads.start("execute", move || execute::run(&engine, &to_execute, &executed, &stage))?;
+        let stage = common.clone();
+        threads.start("root", move || root::run(&to_root, &results, &applied, &committed, &stage))?;
+        let stage = common.clone();
+        threads.start("publish", move || {
+            publish::run(&to_publish, &published, &subscribers, &waiters, &stage);
+            Ok(())
+        })?;
+        let stage = common.clone();
+        threads.start("commit", move || commit::run(commit, &to_commit, &room, &stage))?;
+        Ok(Self { threads: threads.started })
+    }
+
+    /// Waits until all stages have ended.
+    pub(crate) fn join(self) {
+        for thread in self.threads {
+            // A panic is caught inside the thread and reported as a fault.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Threads {
+    faults: Faults,
+    started: Vec<JoinHandle<()>>,
+}
+
+impl Threads {
+    fn start(
+        &mut self,
+        stage: &'static str,
+        run: impl FnOnce() -> Result<(), Fault> + Send + 'static,
+    ) -> io::Result<()> {
+        let faults = self.faults.clone();
+        self.started.push(spawn(stage, move || match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) => faults.report(stage, fault),
+            Err(_) => faults.report(stage, Fault::Panicked(stage)),
+        })?);
+        Ok(())
+    }
+}
+
+/// Hands something on; false if the next stage has ended, which has said why.
+fn hand_on<T>(to: &Sender<T>, value: T) -> bool {
+    to.send(value).is_ok()
+}
+
+/// The next thing to work on, or none when the stage before has ended.
+fn next<T>(from: &Receiver<T>) -> Option<T> {
+    from.recv().ok()
+}

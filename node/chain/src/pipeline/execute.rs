@@ -1,0 +1,45 @@
+//! Executes finalised blocks, in order, each on the state that the one before left.
+
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::{Common, hand_on, next};
+use crate::{
+    consensus::Finalised,
+    engine::{BlockEffects, Engine},
+    fault::Fault,
+};
+
+/// A finalised block and what it came to.
+pub(crate) struct ExecutedFinal {
+    pub(crate) finalised: Finalised,
+    pub(crate) effects: BlockEffects,
+}
+
+/// Runs until the stage before or behind has ended.
+pub(super) fn run(
+    engine: &Engine,
+    from: &Receiver<Finalised>,
+    to: &Sender<ExecutedFinal>,
+    common: &Common,
+) -> Result<(), Fault> {
+    while let Some(finalised) = next(from) {
+        let header = &finalised.block.header;
+        let records = finalised.block.records.len();
+        let span = tracing::debug_span!("execute", height = header.height.0, records).entered();
+        let effects = engine.execute(Arc::new(common.store.head_state()), header, &finalised.block.records)?;
+        common.store.stage(header.height, Arc::clone(&effects.writes))?;
+        drop(span);
+        let failed = effects.receipts.iter().filter(|receipt| !receipt.succeeded()).count();
+        common.metrics.transactions.add(effects.receipts.len() as u64);
+        common.metrics.failed.add(failed as u64);
+        common.metrics.no_ops.add(effects.no_ops.len() as u64);
+        common.metrics.gas.add(effects.gas_used.0);
+        common.metrics.execute_us.add_time(effects.duration);
+        if !hand_on(to, ExecutedFinal { finalised, effects }) {
+            break;
+        }
+    }
+    Ok(())
+}

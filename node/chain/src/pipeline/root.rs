@@ -1,0 +1,46 @@
+//! Brings a block's changes into the state tree and makes them visible, then tells the driver its results.
+
+use std::{sync::Arc, time::Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::{Common, Published, execute::ExecutedFinal, hand_on, next, seal::Executed};
+use crate::{cut::Results, dev::DevTime, fault::Fault, storage::StoreError};
+
+/// Bytes of blocks that may wait for the database. Beyond it, execution waits: memory must not grow without end
+/// where the disk is slower than execution.
+const UNCOMMITTED_BYTES: usize = 256 << 20;
+
+/// Runs until the stage before has ended. That the driver has ended is no reason to stop: what it sealed is applied.
+pub(super) fn run(
+    from: &Receiver<ExecutedFinal>,
+    results: &Sender<Executed>,
+    to: &Sender<Arc<Published>>,
+    committed: &Receiver<()>,
+    common: &Common,
+) -> Result<(), Fault> {
+    while let Some(ExecutedFinal { finalised, mut effects }) = next(from) {
+        let started = Instant::now();
+        let height = finalised.block.header.height;
+        let span = tracing::debug_span!("root", height = height.0, writes = effects.writes.len()).entered();
+        let (no_ops, execution) = (std::mem::take(&mut effects.no_ops), effects.duration);
+        let snapshot = common.store.apply(effects.into_block(&finalised.block, finalised.certificate))?;
+        drop(span);
+        common.metrics.root_us.add_time(started.elapsed());
+        let root = snapshot.results_root(height)?;
+        let dev_time =
+            if snapshot.genesis().dev { DevTime::read(&common.store.head_state())? } else { DevTime::default() };
+        // The driver may have ended already.
+        let _ = results.send(Executed { results: Results { height, root }, dev_time });
+        let block = snapshot.block(height)?.ok_or(StoreError::NoBlock(height))?;
+        if !hand_on(to, Arc::new(Published { block, no_ops, execution, snapshot })) {
+            break;
+        }
+        while common.store.uncommitted().bytes > UNCOMMITTED_BYTES {
+            if committed.recv().is_err() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,296 @@
+//! Writes what is accepted to the log, decides when to seal a block, and hands finalised ones to execution.
+//!
+//! ```text
+//! loop   wait for records, results or a deadline
+//!        append the records                          (buffered)
+//!        the driver's turn: propose, append header   (buffered)
+//!        sync once; answer tickets; sign             ◄─ a header is durable before it is heard of
+//!        append the certificate, hand the block on
+//! ```
+//!
+//! When a block is sealed: as soon as execution is idle and records wait, so blocks grow with load and a lone
+//! transaction waits for nothing; once more, empty, after [`QUIET`], so that the newest state is certified; and twice
+//! on a new chain, so that there always is a certified head. Then silence; a chain that is not for development seals
+//! one more each [`BEAT`].
+//!
+//! Deadlines are monotonic waits that order nothing in the chain: what a header says of time is the clock's that was
+//! handed in.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError, never, select};
+use rustorium_types::{
+    id::{Height, Timestamp},
+    record::Control,
+};
+
+use super::{Common, intake::Taken};
+use crate::{
+    consensus::{Application, ConsensusEngine, Finalised},
+    cut::{Block, Parent, Results, Rules, Verdict},
+    dev::DevTime,
+    fault::Fault,
+    handle::Promise,
+    log::{Kind, LanePosition, Log, LogError, certificate_entry},
+    metrics::Metrics,
+    submit::{Accepted, Refused},
+    verify::{Checked, Meaning},
+};
+
+/// Quiet after which an empty block certifies the newest state: longer than a client's next request takes.
+pub const QUIET: Duration = Duration::from_millis(5);
+/// Silence after which a chain that is not for development shows that it lives.
+pub const BEAT: Duration = Duration::from_secs(10);
+
+/// Records that are durable and in no block yet, at the most; beyond it, what is submitted waits in the queue.
+const WAITING_RECORDS: usize = 100_000;
+/// Bytes of them.
+const WAITING_BYTES: usize = 64 << 20;
+/// Where nothing is due, the loop still looks around now and then.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// Tells the time: what a node hands in, for the chain reads no clock.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What a block came to, as the next header needs it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Executed {
+    pub(crate) results: Results,
+    pub(crate) dev_time: DevTime,
+}
+
+/// Where the chain stands when the stage starts.
+pub(crate) struct Start {
+    /// What is executed.
+    pub(crate) executed: Executed,
+    /// The newest block has records, so nothing certifies its result yet.
+    pub(crate) is_open: bool,
+    /// Records in the log that no header takes.
+    pub(crate) waiting: Vec<Checked>,
+}
+
+/// The stage.
+pub(crate) struct Seal {
+    driver: Box<dyn ConsensusEngine>,
+    lane: Lane,
+}
+
+/// The embedded lane, and what a driver may ask of it.
+struct Lane {
+    log: Log,
+    rules: Rules,
+    clock: Clock,
+    block_time: Duration,
+    metrics: Arc<Metrics>,
+    waiting: VecDeque<Arc<Checked>>,
+    waiting_bytes: usize,
+    /// Of the waiting records, those that ask for a block at once.
+    mines: usize,
+    /// Tickets of records that are appended and not synced.
+    unsynced: Vec<(Promise<Result<Accepted, Refused>>, Accepted)>,
+    executed: Executed,
+    /// A block is sealed whose results are not known yet.
+    is_busy: bool,
+    is_open: bool,
+    closing: Option<Instant>,
+    beat: Option<Instant>,
+    next_cut: Instant,
+}
+
+impl Seal {
+    pub(crate) fn new(
+        driver: Box<dyn ConsensusEngine>,
+        log: Log,
+        rules: Rules,
+        clock: Clock,
+        block_time: Duration,
+        start: Start,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let mut lane = Lane {
+            log,
+            rules,
+            clock,
+            block_time,
+            metrics,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            mines: 0,
+            unsynced: Vec::new(),
+            executed: start.executed,
+            is_busy: false,
+            is_open: start.is_open,
+            closing: None,
+            beat: None,
+            next_cut: Instant::now(),
+        };
+        for record in start.waiting {
+            lane.wait(record);
+        }
+        lane.executed(start.executed);
+        Self { driver, lane }
+    }
+
+    /// Runs until the stage before or behind has ended. What was taken in is durable then, and in a block later.
+    pub(super) fn run(
+        mut self,
+        records: &Receiver<Vec<Taken>>,
+        results: &Receiver<Executed>,
+        to: &Sender<Finalised>,
+        common: &Common,
+    ) -> Result<(), Fault> {
+        let full = never();
+        loop {
+            if let Some(finalised) = self.driver.turn(&mut self.lane)? {
+                self.lane.finalised(&finalised)?;
+                if to.send(finalised).is_err() {
+                    return Ok(());
+                }
+            }
+            self.lane.sync()?;
+            common.metrics.waiting_records.set(self.lane.waiting.len() as u64);
+            let from = if self.lane.is_full() { &full } else { records };
+            select! {
+                recv(from) -> batch => match batch {
+                    Ok(batch) => self.lane.take(batch)?,
+                    Err(_) => return Ok(()),
+                },
+                recv(results) -> executed => match executed {
+                    Ok(executed) => self.lane.executed(executed),
+                    Err(_) => return Ok(()),
+                },
+                default(self.lane.patience()) => {}
+            }
+            // What is there already shares the sync.
+            while !self.lane.is_full() {
+                match records.try_recv() {
+                    Ok(batch) => self.lane.take(batch)?,
+                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+                }
+            }
+        }
+    }
+}
+
+impl Application for Lane {
+    fn propose_block(&mut self, parent: &Parent) -> Option<Block> {
+        if self.is_busy || !self.is_due(parent, Instant::now()) {
+            return None;
+        }
+        let count = self.rules.fill(self.waiting.iter().map(|record| &**record));
+        let records: Vec<_> = self.waiting.range(..count).cloned().collect();
+        let _span = tracing::debug_span!("cut", height = parent.height.0 + 1, records = records.len()).entered();
+        let clock = self.executed.dev_time.at((self.clock)());
+        Some(self.rules.propose(parent, clock, self.executed.results, records))
+    }
+
+    fn validate_block(&mut self, parent: &Parent, block: &Block) -> Verdict {
+        let Results { height, root } = self.executed.results;
+        // A lone validator's own time is never too early: it is its clock's, or just after the parent's.
+        let clock = Timestamp(u64::MAX);
+        self.rules.validate(parent, block, clock, |asked| (asked == height).then_some(root))
+    }
+
+    fn make_durable(&mut self, block: &Block) -> Result<(), LogError> {
+        // Memory does not fail, and no header is too long for borsh.
+        self.log.append(Kind::Header, &borsh::to_vec(&block.header).unwrap_or_default())?;
+        self.force_sync()
+    }
+}
+
+impl Lane {
+    /// Appends records, which become durable with the next sync.
+    fn take(&mut self, batch: Vec<Taken>) -> Result<(), LogError> {
+        let _span = tracing::debug_span!("append", records = batch.len()).entered();
+        for Taken { record, answer } in batch {
+            let index = self.log.position().records;
+            self.log.append(Kind::Record, &record.entered)?;
+            let transaction = match &record.meaning {
+                Meaning::Transaction(transaction) => Some(transaction.hash),
+                _ => None,
+            };
+            let position = LanePosition { lane: 0, generation: 0, index };
+            self.unsynced.push((answer, Accepted { transaction, position }));
+            self.wait(record);
+        }
+        self.closing = None;
+        Ok(())
+    }
+
+    fn wait(&mut self, record: Checked) {
+        self.waiting_bytes += record.entered.len();
+        self.mines += usize::from(is_mine(&record));
+        self.waiting.push_back(Arc::new(record));
+    }
+
+    /// Notes what a block came to; execution is idle until the next is sealed.
+    fn executed(&mut self, executed: Executed) {
+        self.executed = executed;
+        self.is_busy = false;
+        let now = Instant::now();
+        self.closing = (self.is_open && self.waiting.is_empty()).then(|| now + QUIET);
+        self.beat = (!self.rules.genesis().dev).then(|| now + BEAT);
+    }
+
+    /// Notes that a block is final: its records wait no more.
+    fn finalised(&mut self, finalised: &Finalised) -> Result<(), LogError> {
+        let block = &finalised.block;
+        for record in self.waiting.drain(..block.records.len()) {
+            self.waiting_bytes -= record.entered.len();
+            self.mines -= usize::from(is_mine(&record));
+        }
+        self.is_busy = true;
+        self.is_open = !block.records.is_empty();
+        (self.closing, self.beat) = (None, None);
+        self.next_cut = Instant::now() + self.block_time;
+        self.log.append(Kind::Certificate, &certificate_entry(block.header.height, &finalised.certificate))?;
+        // Not synced: it can be made again from the header. It also marks the header as durable, should it break.
+        self.log.flush()
+    }
+
+    fn is_due(&self, parent: &Parent, now: Instant) -> bool {
+        let is_past = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
+        let has_records = !self.waiting.is_empty() && (self.mines > 0 || self.next_cut <= now);
+        parent.height < Height(2) || has_records || is_past(self.closing) || is_past(self.beat)
+    }
+
+    /// How long to wait if nothing happens.
+    fn patience(&self) -> Duration {
+        if self.is_busy {
+            return IDLE;
+        }
+        let cut = (!self.waiting.is_empty()).then_some(self.next_cut);
+        let deadlines = [self.closing, self.beat, cut].into_iter().flatten();
+        deadlines.min().map_or(IDLE, |deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    fn is_full(&self) -> bool {
+        self.waiting.len() >= WAITING_RECORDS || self.waiting_bytes >= WAITING_BYTES
+    }
+
+    /// Makes what was taken durable, if anything was, and says so.
+    fn sync(&mut self) -> Result<(), LogError> {
+        if self.unsynced.is_empty() { Ok(()) } else { self.force_sync() }
+    }
+
+    fn force_sync(&mut self) -> Result<(), LogError> {
+        let started = Instant::now();
+        let _span = tracing::debug_span!("sync", records = self.unsynced.len()).entered();
+        self.log.sync()?;
+        self.metrics.log_syncs.add(1);
+        self.metrics.log_sync_us.add_time(started.elapsed());
+        self.metrics.accepted.add(self.unsynced.len() as u64);
+        for (answer, accepted) in self.unsynced.drain(..) {
+            answer.keep(Ok(accepted));
+        }
+        Ok(())
+    }
+}
+
+fn is_mine(record: &Checked) -> bool {
+    matches!(record.meaning, Meaning::Control(Control::Mine))
+}

@@ -1,0 +1,177 @@
+//! Those who wait for a transaction, a height or a record, told when a block is published.
+//!
+//! Invariant: whoever asks is answered even if what it asks for happened a moment before: a wait is entered first,
+//! and what is published already is looked up after.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use rustorium_runtime::NoOp;
+use rustorium_types::id::{Hash, Height};
+
+use crate::{
+    handle::{self, Handle, Promise},
+    log::LanePosition,
+    pipeline::Published,
+    snapshot::Snapshot,
+    storage::{StoreError, TransactionPosition},
+};
+
+/// No-ops that are remembered for those who ask late: they leave no trace in the chain.
+const REMEMBERED: usize = 16_384;
+/// Waits at which those that nobody waits for any more are swept out.
+const SWEEP: usize = 4_096;
+
+/// What became of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Executed {
+    /// It consumed its nonce and has a receipt.
+    Receipt(TransactionPosition),
+    /// It did nothing at its turn.
+    Void(NoOp),
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Waiters(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    executed: HashMap<Hash, Vec<Promise<Executed>>>,
+    certified: BTreeMap<Height, Vec<Promise<Height>>>,
+    included: BTreeMap<u64, Vec<Promise<Height>>>,
+    void: HashMap<Hash, NoOp>,
+    void_order: VecDeque<Hash>,
+    sweep_at: usize,
+}
+
+impl Waiters {
+    /// Waits until a transaction is executed or void.
+    pub(crate) fn executed(
+        &self,
+        hash: Hash,
+        snapshot: impl FnOnce() -> Arc<Snapshot>,
+    ) -> Result<Handle<Executed>, StoreError> {
+        let (promise, handle) = handle::promise();
+        let mut state = self.lock();
+        state.sweep();
+        state.executed.entry(hash).or_default().push(promise);
+        drop(state);
+        let position = snapshot().transaction(&hash)?;
+        let mut state = self.lock();
+        let known = position.map(Executed::Receipt).or_else(|| state.void.get(&hash).copied().map(Executed::Void));
+        if let Some(executed) = known {
+            keep(state.executed.remove(&hash), executed);
+        }
+        Ok(handle)
+    }
+
+    /// Waits until a header commits to the result of a height; answers the newest such height.
+    pub(crate) fn certified(
+        &self,
+        height: Height,
+        snapshot: impl FnOnce() -> Arc<Snapshot>,
+    ) -> Handle<Height> {
+        let (promise, handle) = handle::promise();
+        self.lock().certified.entry(height).or_default().push(promise);
+        self.lock().tell_certified(snapshot().certified());
+        handle
+    }
+
+    /// Waits until a record is in a block that is executed; answers the block's height.
+    pub(crate) fn included(
+        &self,
+        position: LanePosition,
+        snapshot: impl FnOnce() -> Arc<Snapshot>,
+    ) -> Result<Handle<Height>, StoreError> {
+        let (promise, handle) = handle::promise();
+        self.lock().included.entry(position.index).or_default().push(promise);
+        if let Some(height) = block_of(&snapshot(), position)? {
+            keep(self.lock().included.remove(&position.index), height);
+        }
+        Ok(handle)
+    }
+
+    /// Tells everyone whom a block concerns.
+    pub(crate) fn tell(&self, block: &Published) {
+        let mut state = self.lock();
+        let height = block.block.sealed.header.height;
+        for (hash, why) in &block.no_ops {
+            // Too far ahead today can be executed tomorrow; used stays used.
+            if *why == NoOp::NonceUsed {
+                state.remember(*hash, *why);
+            }
+            // A retry of what has a receipt: that is its answer, and its waiters found it when they asked.
+            keep(state.executed.remove(hash), Executed::Void(*why));
+        }
+        for (index, receipt) in (0..).zip(&block.block.receipts) {
+            let position = TransactionPosition { height, index };
+            keep(state.executed.remove(&receipt.transaction), Executed::Receipt(position));
+        }
+        state.tell_certified(block.block.sealed.header.state_height);
+        let end = block.block.sealed.header.lanes.first().map_or(0, |lane| lane.end);
+        let later = state.included.split_off(&end);
+        for (_, waiting) in std::mem::replace(&mut state.included, later) {
+            keep(Some(waiting), height);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn tell_certified(&mut self, certified: Height) {
+        let later = self.certified.split_off(&certified.next());
+        for (_, waiting) in std::mem::replace(&mut self.certified, later) {
+            keep(Some(waiting), certified);
+        }
+    }
+
+    fn remember(&mut self, hash: Hash, why: NoOp) {
+        if self.void.insert(hash, why).is_none() {
+            self.void_order.push_back(hash);
+        }
+        if self.void_order.len() > REMEMBERED
+            && let Some(oldest) = self.void_order.pop_front()
+        {
+            self.void.remove(&oldest);
+        }
+    }
+
+    /// Drops waits whose handles are gone, each time their number has doubled.
+    fn sweep(&mut self) {
+        if self.executed.len() >= self.sweep_at.max(SWEEP) {
+            self.executed.retain(|_, waiting| {
+                waiting.retain(|promise| !promise.is_abandoned());
+                !waiting.is_empty()
+            });
+            self.sweep_at = self.executed.len() * 2;
+        }
+    }
+}
+
+/// The height whose cut holds a record, if it is executed: ends of cuts rise with the height.
+fn block_of(snapshot: &Snapshot, position: LanePosition) -> Result<Option<Height>, StoreError> {
+    let end = |height| -> Result<u64, StoreError> {
+        let sealed = snapshot.header(height)?.ok_or(StoreError::NoBlock(height))?;
+        Ok(sealed.header.lanes.first().map_or(0, |lane| lane.end))
+    };
+    let (mut low, mut high) = (Height::ZERO, snapshot.height());
+    if high == Height::ZERO || end(high)? <= position.index {
+        return Ok(None);
+    }
+    while low.next() < high {
+        let middle = Height(u64::midpoint(low.0, high.0));
+        if end(middle)? <= position.index { low = middle } else { high = middle }
+    }
+    Ok(Some(high))
+}
+
+fn keep<T: Copy>(waiting: Option<Vec<Promise<T>>>, value: T) {
+    for promise in waiting.into_iter().flatten() {
+        promise.keep(value);
+    }
+}
