@@ -1,0 +1,238 @@
+//! Loads a node through its public API and says what it carried: what `rustorium load` calls.
+//!
+//! ```text
+//! stage: deploy a token, fund the senders ─► sign every transfer ─► clock on
+//!   connections take batches in turn, submit, wait until executed ─► clock off ─► check every balance
+//! ```
+//!
+//! The clock runs from the first submission until the last receipt is readable; signing, funding and checking
+//! are outside it. In a closed loop a connection submits its next batch when the last one is answered; with a
+//! rate, batches are due at fixed times and a latency counts from the time due, so that a node that falls
+//! behind cannot hide it.
+
+mod clock;
+mod stage;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use rustorium_client::{
+    Client, ClientError, Signer,
+    model::{SignedInput, SubmitResult, TransactionStatus, Wait},
+};
+use serde::Serialize;
+use thiserror::Error;
+use tokio::task::JoinSet;
+
+use clock::{Clock, Latencies};
+pub use clock::Latency;
+use stage::Stage;
+
+/// Nonces that one sender may have under way: the window is 256 wide.
+const UNDER_WAY: usize = 200;
+
+/// What to load a node with.
+#[derive(Clone, Copy, Debug)]
+pub struct LoadOptions {
+    /// Token transfers in all.
+    pub transfers: usize,
+    /// Connections that submit at the same time.
+    pub connections: usize,
+    /// Transfers of one submission.
+    pub batch: usize,
+    /// Transfers a second; as fast as answers come if none.
+    pub rate: Option<f64>,
+    /// Accounts that send.
+    pub senders: usize,
+    /// Accounts that receive.
+    pub recipients: usize,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoadReport {
+    /// Transfers that the node accepted.
+    pub accepted: usize,
+    /// Transfers that were executed with success.
+    pub executed: usize,
+    /// Transfers that were refused, dropped or failed.
+    pub failed: usize,
+    /// From the first submission until the last receipt.
+    pub seconds: f64,
+    /// Executed transfers a second.
+    pub per_second: f64,
+    /// From submission (with a rate: from the time due) until the receipts of the batch.
+    pub latency_ms: Latency,
+}
+
+/// Why there is no report.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// An option is zero.
+    #[error("`{0}` must be at least 1")]
+    Zero(&'static str),
+    /// More under way than the nonce window takes.
+    #[error("{connections} connections with batches of {batch} need at least {needed} senders, or nonces leave the window")]
+    Senders {
+        /// As asked.
+        connections: usize,
+        /// As asked.
+        batch: usize,
+        /// How many would do.
+        needed: usize,
+    },
+    /// The node does not answer, or not in its own words.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The node did not do what prepares the load.
+    #[error("{step} failed: {reason}")]
+    Stage {
+        /// What was tried.
+        step: &'static str,
+        /// What was answered.
+        reason: String,
+    },
+    /// A balance is not what the receipts say.
+    #[error("recipient {recipient} has {actual}; its receipts add up to {expected}")]
+    Balance {
+        /// The recipient's number.
+        recipient: usize,
+        /// What its receipts say.
+        expected: u128,
+        /// What the token says.
+        actual: u128,
+    },
+}
+
+impl LoadOptions {
+    fn check(&self) -> Result<(), LoadError> {
+        let counts = [
+            ("--transfers", self.transfers),
+            ("--connections", self.connections),
+            ("--batch", self.batch),
+            ("--senders", self.senders),
+            ("--recipients", self.recipients),
+        ];
+        if let Some((name, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
+            return Err(LoadError::Zero(name));
+        }
+        let needed = (self.connections * self.batch).div_ceil(UNDER_WAY);
+        if self.rate.is_none() && self.senders < needed {
+            return Err(LoadError::Senders { connections: self.connections, batch: self.batch, needed });
+        }
+        Ok(())
+    }
+}
+
+/// Loads the node. `payer` funds the senders; `token` is the standard token's module.
+///
+/// # Errors
+/// If the options make no sense, the node does not answer, or a balance is wrong afterwards. A transfer that
+/// fails is counted.
+pub async fn run(
+    client: &Client,
+    payer: &Signer,
+    token: Vec<u8>,
+    options: LoadOptions,
+    progress: impl Fn(&str),
+) -> Result<LoadReport, LoadError> {
+    options.check()?;
+    progress("deploying a token and funding the senders");
+    let stage = Stage::set(client, payer, token, &options).await?;
+    progress("signing");
+    let batches = stage.sign(&options);
+    progress("submitting");
+    let outcome = submit_all(client, batches, &options).await?;
+    progress("checking balances");
+    stage.check(client, &outcome.succeeded, &options).await?;
+    let executed = outcome.succeeded.len();
+    Ok(LoadReport {
+        accepted: outcome.accepted,
+        executed,
+        failed: options.transfers - executed,
+        seconds: outcome.seconds,
+        per_second: executed as f64 / outcome.seconds.max(f64::EPSILON),
+        latency_ms: outcome.latencies.summary(),
+    })
+}
+
+/// What the connections found.
+struct Outcome {
+    accepted: usize,
+    /// The numbers of the transfers that succeeded.
+    succeeded: Vec<usize>,
+    seconds: f64,
+    latencies: Latencies,
+}
+
+async fn submit_all(
+    client: &Client,
+    batches: Vec<Vec<SignedInput>>,
+    options: &LoadOptions,
+) -> Result<Outcome, LoadError> {
+    let batches = Arc::new(batches);
+    let next = Arc::new(AtomicUsize::new(0));
+    let clock = Clock::start(options.rate.map(|rate| options.batch as f64 / rate));
+    // With a rate, as many as needed may be under way: a connection that waits must not delay the next batch.
+    let workers = if options.rate.is_some() { batches.len().min(1_024) } else { options.connections };
+    let mut running = JoinSet::new();
+    for _ in 0..workers {
+        let (client, batches, next, batch) = (client.clone(), Arc::clone(&batches), Arc::clone(&next), options.batch);
+        running.spawn(async move {
+            let mut outcome =
+                Outcome { accepted: 0, succeeded: Vec::new(), seconds: 0.0, latencies: Latencies::default() };
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let Some(transactions) = batches.get(number) else { return Ok::<_, ClientError>(outcome) };
+                let due = clock.due(number).await;
+                let results = client.submit(transactions, Wait::Executed).await?;
+                outcome.latencies.add(due.elapsed());
+                outcome.count(number * batch, &results);
+            }
+        });
+    }
+    let mut total = Outcome { accepted: 0, succeeded: Vec::new(), seconds: 0.0, latencies: Latencies::default() };
+    while let Some(worker) = running.join_next().await {
+        let part = worker.map_err(|error| LoadError::Stage { step: "submitting", reason: error.to_string() })??;
+        total.accepted += part.accepted;
+        total.succeeded.extend(part.succeeded);
+        total.latencies.append(part.latencies);
+    }
+    total.seconds = clock.seconds();
+    Ok(total)
+}
+
+impl Outcome {
+    fn count(&mut self, first: usize, results: &[SubmitResult]) {
+        for (offset, result) in results.iter().enumerate() {
+            if result.status.is_some() {
+                self.accepted += 1;
+            }
+            if matches!(result.status, Some(TransactionStatus::Success { .. })) {
+                self.succeeded.push(first + offset);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPTIONS: LoadOptions =
+        LoadOptions { transfers: 100, connections: 8, batch: 50, rate: None, senders: 100, recipients: 10 };
+
+    #[test]
+    fn options_that_leave_the_nonce_window_are_refused() {
+        assert!(OPTIONS.check().is_ok());
+        assert!(matches!(
+            LoadOptions { senders: 1, ..OPTIONS }.check(),
+            Err(LoadError::Senders { needed: 2, .. })
+        ));
+        assert!(matches!(LoadOptions { batch: 0, ..OPTIONS }.check(), Err(LoadError::Zero("--batch"))));
+    }
+}
