@@ -1,3 +1,5 @@
 //! The formats of `rustorium-types`, frozen.
 
+mod abi;
 mod formats;
+mod proofs;
