@@ -97,17 +97,17 @@ impl Waiters {
     pub(crate) fn tell(&self, block: &Published) {
         let mut state = self.lock();
         let height = block.block.sealed.header.height;
+        for (index, receipt) in (0..).zip(&block.block.receipts) {
+            let position = TransactionPosition { height, index };
+            keep(state.executed.remove(&receipt.transaction), Executed::Receipt(position));
+        }
         for (hash, why) in &block.no_ops {
             // Too far ahead today can be executed tomorrow; used stays used.
             if *why == NoOp::NonceUsed {
                 state.remember(*hash, *why);
             }
-            // A retry of what has a receipt: that is its answer, and its waiters found it when they asked.
+            // Behind the receipts: a retry in the same block as what it retries is answered with the receipt.
             keep(state.executed.remove(hash), Executed::Void(*why));
-        }
-        for (index, receipt) in (0..).zip(&block.block.receipts) {
-            let position = TransactionPosition { height, index };
-            keep(state.executed.remove(&receipt.transaction), Executed::Receipt(position));
         }
         state.tell_certified(block.block.sealed.header.state_height);
         let end = block.block.sealed.header.lanes.first().map_or(0, |lane| lane.end);
