@@ -26,8 +26,8 @@ use serde::Serialize;
 use thiserror::Error;
 use tokio::task::JoinSet;
 
-use clock::{Clock, Latencies};
 pub use clock::Latency;
+use clock::{Clock, Latencies};
 use stage::Stage;
 
 /// Nonces that one sender may have under way: the window is 256 wide.
@@ -76,7 +76,9 @@ pub enum LoadError {
     #[error("`{0}` must be at least 1")]
     Zero(&'static str),
     /// More under way than the nonce window takes.
-    #[error("{connections} connections with batches of {batch} need at least {needed} senders, or nonces leave the window")]
+    #[error(
+        "{connections} connections with batches of {batch} need at least {needed} senders, or nonces leave the window"
+    )]
     Senders {
         /// As asked.
         connections: usize,
@@ -229,10 +231,7 @@ mod tests {
     #[test]
     fn options_that_leave_the_nonce_window_are_refused() {
         assert!(OPTIONS.check().is_ok());
-        assert!(matches!(
-            LoadOptions { senders: 1, ..OPTIONS }.check(),
-            Err(LoadError::Senders { needed: 2, .. })
-        ));
+        assert!(matches!(LoadOptions { senders: 1, ..OPTIONS }.check(), Err(LoadError::Senders { needed: 2, .. })));
         assert!(matches!(LoadOptions { batch: 0, ..OPTIONS }.check(), Err(LoadError::Zero("--batch"))));
     }
 }
