@@ -46,6 +46,10 @@ mod port;
 pub(crate) mod rows;
 pub(crate) mod runs;
 pub(crate) mod schema;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use block::{
     Block, EventPosition, ExecutedBlock, SealedHeader, TransactionEntry, TransactionPosition, accounts_of,

@@ -281,7 +281,9 @@ mod tests {
         let keys: Vec<KeyDigest> = (0..200_u8).map(|byte| [byte; 31]).collect();
         history.apply(&keys.iter().map(|key| (*key, Some(vec![1]))).collect());
         let pages = history.pages.len();
-        history.apply(&Batch::from([([201; 31], None), ([7; 31].map(|byte: u8| byte ^ 1), None)]));
+        let mut near = [7; 31];
+        near[30] = 8;
+        history.apply(&Batch::from([([201; 31], None), (near, None)]));
         assert_eq!(history.pages.len(), pages);
         assert_eq!(history.tops[0], history.tops[1]);
         history.apply(&Batch::from([([7; 31], Some(vec![2]))]));

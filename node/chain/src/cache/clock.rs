@@ -4,7 +4,7 @@
 //! entries that have none, so what was used since the hand's last round stays. A hit costs one short lock of one
 //! shard and moves nothing.
 //!
-//! Invariant: behind every [`Shard::insert`] the shard is within its budget, unless a single entry is larger.
+//! Invariant: behind every [`Shard::insert`] the shard is within its budget; what alone is larger is not kept.
 
 use std::{
     collections::HashMap,
@@ -109,6 +109,9 @@ impl<K: Hash + Eq + Clone, V> Shard<K, V> {
 
     /// Puts a value, which weighs that many bytes with its key, in place of any other of the key.
     pub(crate) fn insert(&mut self, key: K, value: V, bytes: usize) {
+        if bytes > self.budget {
+            return self.remove(&key);
+        }
         if let Some(&place) = self.places.get(&key) {
             if let Some(slot) = &mut self.slots[place] {
                 self.bytes = self.bytes - slot.bytes + bytes;
@@ -136,7 +139,7 @@ impl<K: Hash + Eq + Clone, V> Shard<K, V> {
     }
 
     fn shrink(&mut self) {
-        while self.bytes > self.budget && self.places.len() > 1 {
+        while self.bytes > self.budget {
             let place = self.hand % self.slots.len();
             self.hand = place + 1;
             match &mut self.slots[place] {
@@ -187,10 +190,19 @@ mod tests {
         shard.remove(&"b");
         shard.remove(&"b");
         assert_eq!(shard.bytes, 10);
-        shard.insert("large", 4, 1_000);
-        assert_eq!((shard.places.len(), shard.get(&"large")), (1, Some(&4)));
-        shard.insert("small", 5, 1);
-        assert_eq!((shard.bytes, shard.get(&"small")), (1, Some(&5)));
+        shard.insert("b", 4, 95);
+        assert_eq!((shard.places.len(), shard.get(&"a")), (1, Some(&3)), "the one in use stays");
+    }
+
+    #[test]
+    fn what_is_too_large_replaces_and_is_not_kept() {
+        let mut shard = Shard::new(100);
+        shard.insert("a", 1, 40);
+        shard.insert("b", 2, 40);
+        shard.insert("a", 3, 1_000);
+        assert_eq!(shard.get(&"a"), None);
+        assert_eq!(shard.get(&"b"), Some(&2));
+        assert_eq!(shard.bytes, 40);
     }
 
     #[test]

@@ -173,3 +173,150 @@ fn body_numbers(rows: Rows<'_>) -> Result<&[[u8; 4]], StoreError> {
 fn decode_rows<T: borsh::BorshDeserialize>(row: &[u8]) -> Option<Vec<T>> {
     Rows::new(row)?.iter().map(|item| borsh::from_slice(item?).ok()).collect()
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use rustorium_runtime::Writes;
+
+    use super::*;
+    use crate::storage::{
+        Store,
+        testing::{Content, block, genesis, options, transaction_hash},
+    };
+
+    fn account(number: u8) -> AccountId {
+        AccountId([number; 32])
+    }
+
+    /// Seven blocks of 0 to 3 transactions of two accounts in turn, the first four of them committed.
+    fn store() -> (Store, Vec<Arc<Block>>) {
+        let store = Store::in_memory(&genesis(), &options(8)).unwrap();
+        let mut blocks = Vec::new();
+        for height in 1..=7_u8 {
+            let transactions = (0..height % 4).map(|index| (account(index % 2), Vec::new())).collect();
+            let executed = block(&store.snapshot(), &Content { writes: Writes::new(), transactions });
+            blocks.push(Arc::new(Block {
+                sealed: executed.sealed.clone(),
+                records: executed.records.clone(),
+                transactions: executed.transactions.iter().map(|entry| entry.record).collect(),
+                receipts: executed.receipts.clone(),
+                events: executed.events.clone(),
+                diagnostics: executed.diagnostics.clone(),
+            }));
+            store.apply(executed).unwrap();
+            if height == 4 {
+                store.commit().unwrap();
+            }
+        }
+        (store, blocks)
+    }
+
+    #[test]
+    fn blocks_come_back_whole() {
+        let (store, blocks) = store();
+        let snapshot = store.snapshot();
+        for block in &blocks {
+            let height = block.sealed.header.height;
+            assert_eq!(snapshot.block(height).unwrap().as_ref(), Some(block));
+            assert_eq!(snapshot.block(height).unwrap().as_ref(), Some(block), "from the cache");
+            assert_eq!(snapshot.header(height).unwrap().as_ref(), Some(&block.sealed));
+            assert_eq!(snapshot.header_by_hash(&block.sealed.hash).unwrap().as_ref(), Some(&block.sealed));
+        }
+        assert_eq!(snapshot.head(), blocks.last().map(|block| &block.sealed));
+        assert_eq!(snapshot.certified(), Height(6));
+        for height in [Height(0), Height(8), Height(u64::MAX)] {
+            assert_eq!(snapshot.block(height).unwrap(), None);
+            assert_eq!(snapshot.header(height).unwrap(), None);
+            assert_eq!(snapshot.result(height).unwrap(), None);
+        }
+        assert_eq!(snapshot.header_by_hash(&Hash([9; 32])).unwrap(), None);
+    }
+
+    #[test]
+    fn transactions_are_found_with_all_that_belongs_to_them() {
+        let (store, blocks) = store();
+        let snapshot = store.snapshot();
+        for block in &blocks {
+            let height = block.sealed.header.height;
+            let result = snapshot.result(height).unwrap().unwrap();
+            for (index, receipt) in (0..).zip(&block.receipts) {
+                let at = TransactionPosition { height, index };
+                assert_eq!(snapshot.transaction(&receipt.transaction).unwrap(), Some(at));
+                assert_eq!(snapshot.receipt(at).unwrap().as_ref(), Some(receipt));
+                assert_eq!(snapshot.record(at).unwrap(), Some(Bytes::from(format!("record {} of {height}", index + 1))));
+                let note = snapshot.diagnostics(at).unwrap().message;
+                assert_eq!(note.is_some(), index == 1 && block.receipts.len() > 1);
+                let proof = snapshot.receipt_proof(at).unwrap();
+                proof.verify(&result.receipts_root, &borsh::to_vec(receipt).unwrap()).unwrap();
+            }
+            let behind = TransactionPosition { height, index: block.receipts.len() as u32 };
+            assert_eq!(snapshot.receipt(behind).unwrap(), None);
+            assert_eq!(snapshot.record(behind).unwrap(), None);
+            assert!(snapshot.receipt_proof(behind).is_err());
+        }
+        assert_eq!(snapshot.transaction(&Hash([9; 32])).unwrap(), None);
+        let mut near = transaction_hash(Height(1), 0);
+        near.0[31] ^= 1;
+        assert_eq!(snapshot.transaction(&near).unwrap(), None, "the index knows the first half only");
+    }
+
+    #[test]
+    fn an_accounts_list_is_paged_in_both_directions() {
+        let (store, blocks) = store();
+        let snapshot = store.snapshot();
+        for number in 0..3 {
+            let mut expected: Vec<_> = blocks
+                .iter()
+                .flat_map(|block| (0..block.receipts.len() as u32).map(|index| (block.sealed.header.height, index)))
+                .filter(|(_, index)| index % 2 == u32::from(number))
+                .map(|(height, index)| TransactionPosition { height, index })
+                .collect();
+            for reverse in [false, true] {
+                for limit in 1..5 {
+                    let mut query = AccountQuery { after: None, before: None, limit, reverse };
+                    let mut paged = Vec::new();
+                    loop {
+                        let page = snapshot.account_transactions(account(number), &query).unwrap();
+                        let Some(last) = page.last() else { break };
+                        assert!(page.len() <= limit);
+                        if reverse { query.before = Some(*last) } else { query.after = Some(*last) }
+                        paged.extend(page);
+                    }
+                    assert_eq!(paged, expected, "account {number}, {limit} at a time");
+                }
+                expected.reverse();
+            }
+        }
+    }
+
+    #[test]
+    fn every_result_is_proven_under_every_later_header() {
+        let (store, _) = store();
+        let snapshot = store.snapshot();
+        for under in 1..=7 {
+            let root = snapshot.results_root(Height(under)).unwrap();
+            for of in 1..=under {
+                let result = borsh::to_vec(&snapshot.result(Height(of)).unwrap().unwrap()).unwrap();
+                snapshot.result_path(Height(of), Height(under)).unwrap().verify(&root, &result).unwrap();
+            }
+            assert!(snapshot.result_path(Height(under + 1), Height(under)).is_err());
+            if under < 7 {
+                let next = snapshot.header(Height(under + 1)).unwrap().unwrap();
+                assert_eq!(next.header.results, root, "as it was when the header was made");
+            }
+        }
+        for height in 1..=6 {
+            let proof = snapshot.head_proof(Height(height)).unwrap();
+            let result = borsh::to_vec(&proof.result).unwrap();
+            proof.result_path.verify(&proof.certifier.results, &result).unwrap();
+            assert_eq!((proof.result.height, proof.certifier.height), (Height(height), Height(7)));
+            assert_eq!(proof.header.hash(), proof.result.header_hash);
+        }
+        for height in [0, 7, 8] {
+            assert!(matches!(snapshot.head_proof(Height(height)), Err(StoreError::NotCertified(_))));
+        }
+        assert!(snapshot.results_root(Height(8)).is_err());
+        assert!(snapshot.result_path(Height(0), Height(3)).is_err());
+    }
+}

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use bytes::Bytes;
 use rustorium_runtime::StateKey;
 use rustorium_types::{
+    bundle::HeadProof,
     id::{ContractId, Hash, Height},
     merkle::{self, Accumulator, InclusionProof, Node},
     tree::{KeyDigest, LeafContent, TreeProof},
@@ -33,6 +34,22 @@ impl Snapshot {
             return Err(StoreError::damaged("a leaf"));
         }
         Ok((value, proof))
+    }
+
+    /// Proves that the result of a height is certified, by the newest header.
+    ///
+    /// # Errors
+    /// If that header does not cover the height, or the database fails.
+    pub fn head_proof(&self, height: Height) -> Result<HeadProof, StoreError> {
+        let not_certified = || StoreError::NotCertified(height);
+        let certifier = self.head().filter(|_| height <= self.certified()).ok_or_else(not_certified)?;
+        Ok(HeadProof {
+            certificate: certifier.certificate.to_vec(),
+            certifier: certifier.header.clone(),
+            result: self.result(height)?.ok_or_else(not_certified)?,
+            result_path: self.result_path(height, certifier.header.state_height)?,
+            header: self.header(height)?.ok_or_else(not_certified)?.header,
+        })
     }
 
     /// The root over results 1 to `height`: what a header's `results` is.

@@ -3,13 +3,16 @@
 use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
-use redb::{Database, ReadableDatabase, ReadableTable};
+use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable};
 use rustorium_runtime::{StateKey, Writes};
-use rustorium_types::id::{ContractId, Hash, Height};
+use rustorium_types::{
+    id::{ContractId, Hash, Height},
+    tree::KeyDigest,
+};
 
 use super::{
     Store, StoreError, commit, open,
-    schema::{META, META_OLDEST, META_PAGE_FORMAT, PAGE_FORMAT, PAGES, ROOTS, Tables},
+    schema::{KEYS, META, META_OLDEST, META_PAGE_FORMAT, PAGE_FORMAT, PAGES, ROOTS, VALUES, ValueKey},
 };
 use crate::{
     snapshot::Base,
@@ -20,6 +23,9 @@ use crate::{
         root_hash,
     },
 };
+
+type Values = ReadOnlyTable<ValueKey, Option<&'static [u8]>>;
+type Keys = ReadOnlyTable<&'static KeyDigest, (&'static [u8; 32], &'static [u8])>;
 
 /// Entries that are added to a tree at once.
 const BATCH: usize = 20_000;
@@ -46,7 +52,7 @@ impl Store {
     pub fn check(&self) -> Result<StoreCheck, StoreError> {
         let snapshot = self.snapshot();
         let base = snapshot.base();
-        let rebuilt = Rebuilt::new(&base.tables, base.height)?;
+        let rebuilt = Rebuilt::new(&base.tables.values, &base.tables.keys, base.height)?;
         let top = base.top(base.height)?;
         let state_root = root_hash(top.as_ref());
         if root_hash(rebuilt.top.as_ref()) != state_root {
@@ -67,7 +73,7 @@ impl Store {
 /// Replaces the tree by one made from the values; older heights lose theirs.
 pub(super) fn rebuild_pages(database: &Database, height: Height) -> Result<(), StoreError> {
     let read = database.begin_read()?;
-    let rebuilt = Rebuilt::new(&Tables::open(&read)?, height)?;
+    let rebuilt = Rebuilt::new(&read.open_table(VALUES)?, &read.open_table(KEYS)?, height)?;
     let transaction = open::begin(database)?;
     transaction.delete_table(PAGES)?;
     transaction.delete_table(ROOTS)?;
@@ -87,11 +93,11 @@ struct Rebuilt {
 }
 
 impl Rebuilt {
-    fn new(tables: &Tables, height: Height) -> Result<Self, StoreError> {
+    fn new(values: &Values, keys: &Keys, height: Height) -> Result<Self, StoreError> {
         let mut rebuilt = Self { height, top: None, pages: HashMap::new(), entries: 0 };
         let mut batch = Writes::new();
         let mut last: Option<([u8; 32], Vec<u8>)> = None;
-        for row in tables.values.iter()? {
+        for row in values.iter()? {
             let (key, value) = row?;
             let (contract, key, _) = key.value();
             // The newest version of an entry comes first.
@@ -101,7 +107,7 @@ impl Rebuilt {
             last = Some((*contract, key.to_vec()));
             let Some(value) = value.value() else { continue };
             let key = StateKey::new(ContractId(*contract), Bytes::copy_from_slice(key));
-            check_key(tables, &key)?;
+            check_key(keys, &key)?;
             rebuilt.entries += 1;
             batch.insert(key, Some(Bytes::copy_from_slice(value)));
             if batch.len() == BATCH {
@@ -157,8 +163,8 @@ fn compare(stored: &Node, own: &Node, links: &mut Vec<PageId>) -> Result<(), Sto
     }
 }
 
-fn check_key(tables: &Tables, key: &StateKey) -> Result<(), StoreError> {
-    let row = tables.keys.get(&digest(key))?;
+fn check_key(keys: &Keys, key: &StateKey) -> Result<(), StoreError> {
+    let row = keys.get(&digest(key))?;
     let is_right = row.is_some_and(|row| row.value() == (&key.contract.0, key.key.as_ref()));
     if is_right { Ok(()) } else { Err(StoreError::damaged("a key")) }
 }
@@ -166,5 +172,88 @@ fn check_key(tables: &Tables, key: &StateKey) -> Result<(), StoreError> {
 impl Pages for Rebuilt {
     fn page(&self, id: &PageId) -> Result<Arc<Page>, StoreError> {
         self.pages.get(&id.prefix).cloned().ok_or(StoreError::damaged("a page"))
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use rustorium_types::id::AccountId;
+
+    use super::{
+        super::testing::{Content, block, genesis, options},
+        *,
+    };
+
+    fn store(dir: &std::path::Path) -> Store {
+        Store::open(dir, &genesis(), &options(8)).unwrap()
+    }
+
+    /// Three blocks over 300 entries: pages in several stripes.
+    fn filled(dir: &std::path::Path) -> Store {
+        let store = store(dir);
+        for round in 0..3_u8 {
+            let entry = |number: u16| {
+                let key = StateKey::new(ContractId([7; 32]), number.to_be_bytes().to_vec());
+                (key, Some(Bytes::from(vec![round; 3])))
+            };
+            let writes = (u16::from(round)..300).map(entry).collect();
+            store.apply(block(&store.snapshot(), &Content { writes, transactions: Vec::new() })).unwrap();
+        }
+        store.commit().unwrap();
+        store
+    }
+
+    #[test]
+    fn pages_are_rebuilt_from_values() {
+        let dir = tempfile::tempdir().unwrap();
+        let filled = filled(dir.path());
+        let before = filled.check().unwrap();
+        assert_eq!((before.entries, before.height), (302, Height(3)));
+        let transaction = open::begin(&filled.database).unwrap();
+        transaction.open_table(META).unwrap().insert(META_PAGE_FORMAT, [0, 0].as_slice()).unwrap();
+        transaction.delete_table(PAGES).unwrap();
+        transaction.commit().unwrap();
+        drop(filled);
+        let store = store(dir.path());
+        assert_eq!(store.check().unwrap(), before);
+        assert_eq!(store.snapshot().retained(), Height(3)..=Height(3));
+        let account = StateKey::account(AccountId([1; 32]));
+        let (value, proof) = store.snapshot().prove(Height(3), &account).unwrap();
+        proof.verify(before.state_root, account.contract, &account.key, value.as_deref()).unwrap();
+        store.apply(block(&store.snapshot(), &Content::default())).unwrap();
+        store.commit().unwrap();
+        store.check().unwrap();
+    }
+
+    #[test]
+    fn damage_is_found() {
+        let damage = |spoil: &dyn Fn(&redb::WriteTransaction)| {
+            let dir = tempfile::tempdir().unwrap();
+            let filled = filled(dir.path());
+            let transaction = open::begin(&filled.database).unwrap();
+            spoil(&transaction);
+            transaction.commit().unwrap();
+            drop(filled);
+            match store(dir.path()).check() {
+                Err(StoreError::Damaged(what)) => what,
+                other => panic!("expected damage, found {other:?}"),
+            }
+        };
+        let entry = (&[7; 32], &[1_u8, 0][..], !3_u64);
+        assert_eq!(damage(&|on| drop(on.open_table(VALUES).unwrap().insert(entry, Some(&[9_u8][..])))), "a value");
+        assert_eq!(damage(&|on| drop(on.open_table(KEYS).unwrap().pop_first())), "a key");
+        let spoil_page = |on: &redb::WriteTransaction| {
+            let mut pages = on.open_table(PAGES).unwrap();
+            // The last page of the newest version: its last byte is part of a hash.
+            let newest: Vec<_> =
+                pages.iter().unwrap().map(Result::unwrap).filter(|(key, _)| key.value().1 == 3).collect();
+            let (key, row) = newest.last().unwrap();
+            let ((prefix, height), mut row) = ((key.value().0.to_vec(), key.value().1), row.value().to_vec());
+            drop(newest);
+            *row.last_mut().unwrap() ^= 1;
+            pages.insert((prefix.as_slice(), height), row.as_slice()).unwrap();
+        };
+        assert_eq!(damage(&spoil_page), "a page");
     }
 }

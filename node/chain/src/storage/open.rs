@@ -210,3 +210,61 @@ impl Meta {
         Err(StoreError::OtherGenesis { stored: stored.hash(), wanted: hash })
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::{
+        super::testing::{Content, block, genesis, options},
+        *,
+    };
+
+    fn refused(dir: &Path, genesis: &Genesis) -> StoreError {
+        Store::open(dir, genesis, &options(8)).err().expect("is refused")
+    }
+
+    #[test]
+    fn another_chain_is_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Store::open(dir.path(), &genesis(), &options(8)).unwrap());
+        let other = Genesis { salt: [9; 32], ..genesis() };
+        let error = refused(dir.path(), &other);
+        assert!(matches!(error, StoreError::OtherGenesis { .. }));
+        assert!(error.to_string().contains(&other.hash().to_string()));
+        assert_eq!(Store::stored_genesis(dir.path()).unwrap(), Some(genesis()));
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_with_a_sentence() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), &genesis(), &options(8)).unwrap();
+        let transaction = begin(&store.database).unwrap();
+        transaction.open_table(META).unwrap().insert(META_FORMAT, [9, 0].as_slice()).unwrap();
+        transaction.commit().unwrap();
+        drop(store);
+        let error = refused(dir.path(), &genesis());
+        assert_eq!(
+            error.to_string(),
+            "the data directory has format 9; this software knows formats up to 1: use a newer version"
+        );
+    }
+
+    #[test]
+    fn a_store_has_one_user() {
+        let dir = tempfile::tempdir().unwrap();
+        let _store = Store::open(dir.path(), &genesis(), &options(8)).unwrap();
+        assert!(matches!(refused(dir.path(), &genesis()), StoreError::InUse));
+        assert!(matches!(Store::stored_genesis(dir.path()), Err(StoreError::InUse)));
+    }
+
+    #[test]
+    fn an_empty_directory_has_no_genesis() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Store::stored_genesis(dir.path()).unwrap(), None);
+        let fsync = StoreOptions { durability: Durability::Fsync, ..options(8) };
+        let store = Store::open(&dir.path().join("new/one"), &genesis(), &fsync).unwrap();
+        store.apply(block(&store.snapshot(), &Content::default())).unwrap();
+        store.commit().unwrap();
+        assert!(store.file_bytes() > 0);
+    }
+}

@@ -76,3 +76,38 @@ impl Storage for Store {
         proof.verify(*root, key.contract, &key.key, value).is_ok()
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use bytes::Bytes;
+    use rustorium_types::id::{AccountId, ContractId};
+
+    use super::{
+        super::testing::{Content, block, genesis, options},
+        *,
+    };
+
+    #[test]
+    fn writes_come_with_proofs() {
+        let store = Store::in_memory(&genesis(), &options(8)).unwrap();
+        let key = |number: u8| StateKey::new(ContractId([5; 32]), vec![number]);
+        let gone = StateKey::account(AccountId([1; 32]));
+        for round in 0..3 {
+            let writes: Writes = (0..20).map(|number| (key(number), Some(Bytes::from(vec![round, number])))).collect();
+            let writes: Writes = writes.into_iter().chain([(gone.clone(), None)]).collect();
+            let wanted = [key(3), gone.clone(), key(200), StateKey::account(AccountId([2; 32]))];
+            let (root, proofs) = store.write_with_proof(&writes, &wanted).unwrap();
+            assert_eq!(proofs.len(), wanted.len());
+            for (key, proof) in wanted.iter().zip(&proofs) {
+                let value = store.read(key).unwrap();
+                assert!(store.verify_proof(&root, key, value.as_deref(), proof), "{key:?}");
+                assert!(!store.verify_proof(&root, key, Some(b"lie"), proof), "{key:?}");
+            }
+            assert!(store.write_with_proof(&writes, &[]).is_err(), "a block comes first");
+            let content = Content { writes, transactions: Vec::new() };
+            let applied = store.apply(block(&store.snapshot(), &content)).unwrap();
+            assert_eq!(applied.result(applied.height()).unwrap().unwrap().state_root, root);
+        }
+    }
+}
