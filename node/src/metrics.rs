@@ -1,0 +1,274 @@
+//! What a node counts and measures, for Prometheus.
+//!
+//! Names start with `rustorium_`, units are base units, counters end in `_total`; labels are few and closed
+//! (never an address, which would make a series for each). Gauges of the chain are read when asked for, so that
+//! the path of a transaction pays only for what it alone can know.
+
+use std::{
+    sync::atomic::{AtomicI64, AtomicU64},
+    time::Duration,
+};
+
+use prometheus_client::{
+    encoding::{
+        EncodeLabelSet,
+        text::{encode_eof, encode_registry},
+    },
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::{Registry, Unit},
+};
+use rustorium_types::code::Code;
+
+const PREFIX: &str = "rustorium";
+
+/// The content type of OpenMetrics text.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Upper bounds of buckets, in seconds: from a cached answer to a request that waits.
+const SECONDS: [f64; 14] = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 10.0];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    route: String,
+    method: &'static str,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    route: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CodeLabels {
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StreamLabels {
+    stream: &'static str,
+}
+
+/// How a transaction ended, as a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Success,
+    Failure,
+    Dropped,
+    NoOp,
+}
+
+/// The registry and the handles of what the node itself counts.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    request_seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    refusals: Family<CodeLabels, Counter>,
+    transactions: Family<OutcomeLabels, Counter>,
+    execution_seconds: Histogram,
+    block_seconds: Histogram,
+    events: Counter,
+    subscribers: Family<StreamLabels, Gauge>,
+}
+
+fn seconds() -> Histogram {
+    Histogram::new(SECONDS)
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix(PREFIX),
+            requests: Family::default(),
+            request_seconds: Family::new_with_constructor(seconds),
+            refusals: Family::default(),
+            transactions: Family::default(),
+            execution_seconds: seconds(),
+            block_seconds: seconds(),
+            events: Counter::default(),
+            subscribers: Family::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&mut self) {
+        let Self { registry, .. } = self;
+        registry.register("build", "The node's version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        registry.register("http_requests", "Requests by route, method and status", self.requests.clone());
+        let unit = || Unit::Seconds;
+        registry.register_with_unit("http_request", "Until the answer's head", unit(), self.request_seconds.clone());
+        registry.register("admission_refusals", "Transactions refused, by code", self.refusals.clone());
+        registry.register("transactions", "Transactions by how they ended", self.transactions.clone());
+        let execution = self.execution_seconds.clone();
+        registry.register_with_unit("transaction_execution", "Executing a transaction", unit(), execution);
+        let block = self.block_seconds.clone();
+        registry.register_with_unit("block_execution", "Executing a block, roots included", unit(), block);
+        registry.register("events", "Events that contracts emitted", self.events.clone());
+        registry.register("subscribers", "Open subscriptions by stream", self.subscribers.clone());
+    }
+
+    /// Counts an answered request.
+    pub(crate) fn request(&self, route: &str, method: &str, status: u16, elapsed: Duration) {
+        let labels = RequestLabels { route: route.to_owned(), method: method_label(method), status };
+        self.requests.get_or_create(&labels).inc();
+        self.request_seconds.get_or_create(&RouteLabels { route: route.to_owned() }).observe(elapsed.as_secs_f64());
+    }
+
+    /// Counts a refused transaction.
+    pub(crate) fn refused(&self, code: Code) {
+        self.refusals.get_or_create(&CodeLabels { code: code.text() }).inc();
+    }
+
+    /// Counts what became of a transaction.
+    pub(crate) fn transaction(&self, outcome: Outcome) {
+        let outcome = match outcome {
+            Outcome::Success => "success",
+            Outcome::Failure => "failure",
+            Outcome::Dropped => "dropped",
+            Outcome::NoOp => "no_op",
+        };
+        self.transactions.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Measures a block: a transaction's share is its mean.
+    pub(crate) fn block(&self, execution: Duration, transactions: usize, events: usize) {
+        self.block_seconds.observe(execution.as_secs_f64());
+        self.events.inc_by(events as u64);
+        let mean = execution.as_secs_f64() / transactions.max(1) as f64;
+        for _ in 0..transactions {
+            self.execution_seconds.observe(mean);
+        }
+    }
+
+    /// Counts a subscription until the answer is dropped.
+    pub(crate) fn subscriber(&self, stream: &'static str) -> Subscriber {
+        let gauge = self.subscribers.get_or_create(&StreamLabels { stream }).clone();
+        gauge.inc();
+        Subscriber(gauge)
+    }
+
+    /// The text that Prometheus reads: what was counted, and figures of this moment.
+    pub(crate) fn text(&self, figures: &[Figure]) -> Result<String, std::fmt::Error> {
+        let mut now = Registry::with_prefix(PREFIX);
+        for figure in figures {
+            figure.register(&mut now);
+        }
+        let mut text = String::new();
+        encode_registry(&mut text, &self.registry)?;
+        encode_registry(&mut text, &now)?;
+        encode_eof(&mut text)?;
+        Ok(text)
+    }
+}
+
+/// A figure that somebody else keeps, read when metrics are asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Figure {
+    pub(crate) name: &'static str,
+    pub(crate) help: &'static str,
+    pub(crate) value: Value,
+}
+
+/// What a figure is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Value {
+    /// It rises and falls.
+    Gauge(u64),
+    /// Bytes, which rise and fall.
+    Bytes(u64),
+    /// It only rises.
+    Counter(u64),
+    /// Seconds spent, which only rise.
+    Seconds(f64),
+}
+
+impl Figure {
+    fn register(&self, registry: &mut Registry) {
+        let Self { name, help, value } = self;
+        let gauge = |value: u64| {
+            let gauge = Gauge::<i64, AtomicI64>::default();
+            gauge.set(value.try_into().unwrap_or(i64::MAX));
+            gauge
+        };
+        match *value {
+            Value::Gauge(value) => registry.register(*name, *help, gauge(value)),
+            Value::Bytes(value) => registry.register_with_unit(*name, *help, Unit::Bytes, gauge(value)),
+            Value::Counter(value) => {
+                let counter = Counter::<u64, AtomicU64>::default();
+                counter.inc_by(value);
+                registry.register(*name, *help, counter);
+            }
+            Value::Seconds(value) => {
+                let counter = Counter::<f64, AtomicU64>::default();
+                counter.inc_by(value);
+                registry.register_with_unit(*name, *help, Unit::Seconds, counter);
+            }
+        }
+    }
+}
+
+/// An open subscription; dropping it counts it out.
+#[derive(Debug)]
+pub(crate) struct Subscriber(Gauge);
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Methods are text of the client's choice; a label is one of few.
+fn method_label(method: &str) -> &'static str {
+    ["GET", "POST", "HEAD", "OPTIONS"].into_iter().find(|known| *known == method).unwrap_or("other")
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_conventions() {
+        let metrics = Metrics::default();
+        metrics.request("/v1/status", "GET", 200, Duration::from_millis(3));
+        metrics.refused(Code::NonceUsed);
+        metrics.transaction(Outcome::Success);
+        metrics.block(Duration::from_millis(4), 2, 1);
+        let subscriber = metrics.subscriber("events");
+        let text = metrics
+            .text(&[
+                Figure { name: "consensus_height", help: "Height", value: Value::Gauge(7) },
+                Figure { name: "cache_hits", help: "Hits", value: Value::Counter(5) },
+                Figure { name: "log_size", help: "Log", value: Value::Bytes(9) },
+                Figure { name: "log_sync", help: "Syncs", value: Value::Seconds(0.5) },
+            ])
+            .unwrap();
+        for line in [
+            "rustorium_consensus_height 7",
+            "rustorium_log_size_bytes 9",
+            "rustorium_log_sync_seconds_total 0.5",
+            "rustorium_cache_hits_total 5",
+            "rustorium_http_requests_total{route=\"/v1/status\",method=\"GET\",status=\"200\"} 1",
+            "rustorium_admission_refusals_total{code=\"NONCE_USED\"} 1",
+            "rustorium_transactions_total{outcome=\"success\"} 1",
+            "rustorium_transaction_execution_seconds_count 2",
+            "rustorium_events_total 1",
+            "rustorium_subscribers{stream=\"events\"} 1",
+        ] {
+            assert!(text.contains(line), "{line} in\n{text}");
+        }
+        drop(subscriber);
+        let text = metrics.text(&[]).unwrap();
+        assert!(text.contains("rustorium_subscribers{stream=\"events\"} 0"));
+        assert!(text.ends_with("# EOF\n"));
+    }
+}
