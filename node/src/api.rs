@@ -1,0 +1,183 @@
+//! What a node answers: REST, GraphQL, WebSocket streams and pages, on one listener.
+//!
+//! ```text
+//! request ─► server ─► layers (id, span, deadline, count) ─► rest │ graphql │ stream │ pages
+//!                                                              └──────┴────────┴─► read (a pinned snapshot)
+//!                                                              └──────┴──────────► submit ─► admission ─► chain
+//! ```
+//!
+//! Domain errors become HTTP, GraphQL or WebSocket errors in [`problem`] alone. **Invariant:** nothing here
+//! decides anything about the chain's state; it reads pinned snapshots and hands transactions to admission.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderName, HeaderValue, Method, header},
+    middleware,
+};
+use rustorium_chain::chain::Chain;
+use rustorium_types::id::Hash;
+use tokio::sync::watch;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{AllowOrigin, CorsLayer},
+};
+
+use crate::{admission::Admission, config::Config, feed::Feed, metrics::Metrics};
+
+pub mod cursor;
+pub mod model;
+pub mod problem;
+pub mod scalar;
+
+mod arguments;
+mod graphql;
+mod layers;
+mod metrics;
+mod openapi;
+mod pages;
+mod prepare;
+mod read;
+mod rest;
+pub(crate) mod server;
+mod stream;
+mod submit;
+mod workers;
+
+pub(crate) use metrics::router as metrics_router;
+pub(crate) use workers::Workers;
+
+use problem::ApiError;
+
+/// What every handler shares; clones are handles.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Shared>);
+
+struct Shared {
+    config: Config,
+    chain: Chain,
+    admission: Admission,
+    feed: Arc<Feed>,
+    metrics: Arc<Metrics>,
+    abis: read::Abis,
+    workers: Workers,
+    stop: watch::Receiver<bool>,
+    /// Built when first asked for: neither is needed for the node's first answer.
+    schema: OnceLock<graphql::Schema>,
+    openapi: OnceLock<String>,
+    genesis_root: OnceLock<Hash>,
+}
+
+/// What an [`App`] is made of.
+pub(crate) struct Parts {
+    pub(crate) config: Config,
+    pub(crate) chain: Chain,
+    pub(crate) admission: Admission,
+    pub(crate) feed: Arc<Feed>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) workers: Workers,
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+impl App {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { config, chain, admission, feed, metrics, workers, stop } = parts;
+        let (abis, schema, openapi, genesis_root) = Default::default();
+        let shared =
+            Shared { config, chain, admission, feed, metrics, abis, workers, stop, schema, openapi, genesis_root };
+        Self(Arc::new(shared))
+    }
+
+    /// The app of a GraphQL request.
+    fn of<'a>(ctx: &async_graphql::Context<'a>) -> Result<&'a Self, ApiError> {
+        ctx.data::<Self>().map_err(|error| ApiError::internal(error.message))
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    pub(crate) fn chain(&self) -> &Chain {
+        &self.0.chain
+    }
+
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.0.admission
+    }
+
+    pub(crate) fn feed(&self) -> &Feed {
+        &self.0.feed
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    fn abis(&self) -> &read::Abis {
+        &self.0.abis
+    }
+
+    fn workers(&self) -> &Workers {
+        &self.0.workers
+    }
+
+    /// Ends when the node stops.
+    async fn stopping(&self) {
+        let mut stop = self.0.stop.clone();
+        // A node that is gone without saying so has stopped too.
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
+
+    fn schema(&self) -> &graphql::Schema {
+        self.0.schema.get_or_init(|| graphql::schema(self))
+    }
+
+    /// The state's root before the first block.
+    fn genesis_root(&self) -> Result<Hash, ApiError> {
+        if let Some(root) = self.0.genesis_root.get() {
+            return Ok(*root);
+        }
+        let root = rustorium_chain::genesis::root(self.chain().snapshot().genesis())?;
+        Ok(*self.0.genesis_root.get_or_init(|| root))
+    }
+
+    fn openapi(&self) -> &str {
+        self.0.openapi.get_or_init(openapi::text)
+    }
+}
+
+/// Everything on the main listener.
+pub(crate) fn router(app: App) -> Router {
+    let api = &app.config().api;
+    let cors = cors(&api.origins);
+    let body_limit = DefaultBodyLimit::max(api.body_bytes);
+    Router::new()
+        .merge(pages::routes())
+        .merge(rest::routes())
+        .merge(graphql::routes())
+        .merge(stream::routes())
+        .fallback(|| async { ApiError::not_found("there is nothing here; /openapi.json lists what there is") })
+        .method_not_allowed_fallback(|| async { ApiError::bad_input("this route takes another method") })
+        .layer(body_limit)
+        .layer(CatchPanicLayer::custom(layers::panicked))
+        .layer(middleware::from_fn_with_state(app.clone(), layers::observe))
+        .layer(cors)
+        .with_state(app)
+}
+
+/// Which pages of browsers may call: the API knows no cookies, so a page learns nothing that its visitor could not.
+fn cors(origins: &[String]) -> CorsLayer {
+    let allowed = if origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()))
+    };
+    let request_id = HeaderName::from_static("x-request-id");
+    CorsLayer::new()
+        .allow_origin(allowed)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([header::CONTENT_TYPE, header::ACCEPT, request_id.clone()])
+        .expose_headers([request_id])
+}

@@ -1,0 +1,44 @@
+//! Pages for people, and the two answers that a supervisor asks for.
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use rustorium_types::code::Code;
+
+use super::{App, layers::page, problem::ApiError};
+
+const EXPLORER: &str = include_str!("pages/explorer.html");
+const GRAPHIQL: &str = include_str!("pages/graphiql.html");
+
+/// The explorer, OpenAPI, health and readiness.
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/", get(|| async { page(EXPLORER) }))
+        .route("/openapi.json", get(openapi))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+}
+
+/// The page that asks GraphQL.
+pub(super) fn graphiql() -> Response {
+    page(GRAPHIQL)
+}
+
+async fn openapi(State(app): State<App>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], app.openapi().to_owned()).into_response()
+}
+
+/// Ready once there is a certified head, until the node stops.
+async fn ready(State(app): State<App>) -> Result<(StatusCode, &'static str), ApiError> {
+    if *app.0.stop.borrow() {
+        return Err(ApiError::new(Code::LogUnavailable, "the node is stopping"));
+    }
+    if app.chain().snapshot().certified().0 == 0 {
+        return Err(ApiError::new(Code::LogUnavailable, "the chain has no certified head yet"));
+    }
+    Ok((StatusCode::OK, "ready\n"))
+}

@@ -1,0 +1,170 @@
+//! One error for everything that the API refuses, and its forms.
+//!
+//! ```text
+//! REST        application/problem+json (RFC 9457): type, title, status, detail, code, requestId …
+//! GraphQL     message, and code in `extensions`
+//! WebSocket   {"id", "type": "error", "code", "message"}
+//! ```
+//!
+//! Domain errors become this one here and nowhere else. What only an operator may see goes to the log: a
+//! client reads of an internal error that there was one, and the request's id to ask about it.
+
+use axum::{
+    Json,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use rustorium_runtime::StateError;
+use rustorium_types::{
+    code::Code,
+    id::{Height, ParseIdError},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{cursor::Cursor, layers};
+
+/// Why the API refuses.
+#[derive(Clone, Debug)]
+pub struct ApiError {
+    /// The code.
+    pub code: Code,
+    /// A sentence for people.
+    pub message: String,
+    /// Of a stream that ended: where to resume.
+    pub cursor: Option<Cursor>,
+    /// Of `HEIGHT_PRUNED` and `CURSOR_EXPIRED`: the heights that are kept.
+    pub available: Option<(Height, Height)>,
+}
+
+impl ApiError {
+    /// An error of a code.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), cursor: None, available: None }
+    }
+
+    /// `BAD_USER_INPUT`.
+    pub fn bad_input(message: impl Into<String>) -> Self {
+        Self::new(Code::BadUserInput, message)
+    }
+
+    /// `NOT_FOUND`.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(Code::NotFound, message)
+    }
+
+    /// `INTERNAL_SERVER_ERROR`: the cause is logged, not told.
+    pub fn internal(cause: impl std::fmt::Display) -> Self {
+        let id = layers::request_id();
+        tracing::error!(%cause, request = id, "a request failed for a reason of our own");
+        Self::new(Code::Internal, "something is wrong with this node; its log has the details under the request's id")
+    }
+
+    /// `HEIGHT_PRUNED`.
+    pub fn pruned(from: Height, to: Height) -> Self {
+        let message = format!("this height is no longer kept; heights {from} to {to} are");
+        Self { available: Some((from, to)), ..Self::new(Code::HeightPruned, message) }
+    }
+
+    /// The same, with a place to resume from.
+    pub fn at(self, cursor: Cursor) -> Self {
+        Self { cursor: Some(cursor), ..self }
+    }
+}
+
+impl From<ParseIdError> for ApiError {
+    fn from(error: ParseIdError) -> Self {
+        Self::bad_input(error.to_string())
+    }
+}
+
+impl From<StateError> for ApiError {
+    fn from(error: StateError) -> Self {
+        let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+        Self::internal(format!("{error}{source}"))
+    }
+}
+
+/// What a refused request is answered with, by RFC 9457.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    /// `about:blank`: the code says more than a link would.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The status in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// A sentence for people.
+    detail: String,
+    /// One of the codes of the vocabulary, for programs.
+    #[schema(example = "NOT_FOUND")]
+    code: &'static str,
+    /// The request, as the log names it.
+    request_id: String,
+    /// Where to resume.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<String>,
+    /// The heights that are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    available_range: Option<AvailableRange>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct AvailableRange {
+    from: u64,
+    to: u64,
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = status(self.code);
+        let problem = Problem {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail: self.message,
+            code: self.code.text(),
+            request_id: layers::request_id(),
+            cursor: self.cursor.map(|cursor| cursor.to_string()),
+            available_range: self.available.map(|(from, to)| AvailableRange { from: from.0, to: to.0 }),
+        };
+        let mut response = (status, Json(problem)).into_response();
+        let kind = header::HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response
+    }
+}
+
+impl From<ApiError> for async_graphql::Error {
+    fn from(error: ApiError) -> Self {
+        let mut extensions = async_graphql::ErrorExtensionValues::default();
+        extensions.set("code", error.code.text());
+        if let Some(cursor) = error.cursor {
+            extensions.set("cursor", cursor.to_string());
+        }
+        Self { extensions: Some(extensions), ..Self::new(error.message) }
+    }
+}
+
+/// The HTTP status of a code.
+pub(crate) fn status(code: Code) -> StatusCode {
+    match code {
+        Code::BadUserInput | Code::QueryTooComplex | Code::InvalidSignature | Code::WrongChain => {
+            StatusCode::BAD_REQUEST
+        }
+        Code::NotFound | Code::UnknownMethod => StatusCode::NOT_FOUND,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::Forbidden => StatusCode::FORBIDDEN,
+        Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        Code::RequestTimeout => StatusCode::GATEWAY_TIMEOUT,
+        Code::CursorExpired | Code::HeightPruned => StatusCode::GONE,
+        Code::NonceUsed | Code::AlreadyExists => StatusCode::CONFLICT,
+        Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::LogUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        // What is left is well-formed and refused by the chain's rules or by a contract.
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
