@@ -1,5 +1,14 @@
 //! The node and tool behind the `rustorium` binary.
 
+mod admission;
+pub mod api;
 pub mod builder;
+pub mod config;
+pub mod dev;
+mod feed;
+pub mod genesis;
+pub mod load;
+mod metrics;
+pub mod node;
 pub mod project;
 pub mod rehearsal;
