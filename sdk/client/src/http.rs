@@ -6,11 +6,14 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, Response, StatusCode, header::CONTENT_TYPE};
+use reqwest::{
+    Method, RequestBuilder, Response, StatusCode,
+    header::{ACCEPT, CONTENT_TYPE},
+};
 use rustorium_types::{
     abi::Abi,
-    genesis::Genesis,
-    id::{Address, ContractId, Hash, Height},
+    code::Code,
+    id::{Address, ContractId, Epoch, Hash, Height},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -96,14 +99,29 @@ impl Client {
         self.get("/v1/status", &[]).await
     }
 
-    /// The genesis. Whoever trusts a hash compares it with [`Genesis::hash`].
+    /// The bytes of the genesis. Whoever trusts a hash compares it with theirs.
     ///
     /// # Errors
     /// See [`Client::get`].
-    pub async fn genesis(&self) -> Result<Genesis, ClientError> {
-        let path = "/v1/genesis";
-        let bytes = self.bytes(path, self.request(Method::GET, path)).await?;
-        borsh::from_slice(&bytes).map_err(|_| self.unintelligible(path, "not a genesis"))
+    pub async fn genesis(&self) -> Result<Vec<u8>, ClientError> {
+        self.octets("/v1/genesis").await
+    }
+
+    /// The bytes of the header that ends an epoch, with its certificate: `EpochLink`.
+    ///
+    /// # Errors
+    /// See [`Client::get`].
+    pub async fn epoch(&self, epoch: Epoch) -> Result<Vec<u8>, ClientError> {
+        self.octets(&format!("/v1/epochs/{epoch}")).await
+    }
+
+    /// The module of a code. Whoever trusts its hash compares it with theirs.
+    ///
+    /// # Errors
+    /// See [`Client::get`].
+    pub async fn wasm(&self, code: &Hash) -> Result<Vec<u8>, ClientError> {
+        let path = format!("/v1/codes/{code}");
+        self.bytes(&path, self.request(Method::GET, &path).header(ACCEPT, "application/wasm")).await
     }
 
     /// What an address holds.
@@ -114,21 +132,31 @@ impl Client {
         self.get(&format!("/v1/accounts/{address}"), &[]).await
     }
 
-    /// A contract.
+    /// A contract, with a proof of its record or without.
     ///
     /// # Errors
     /// See [`Client::get`].
-    pub async fn contract(&self, contract: ContractId) -> Result<Contract, ClientError> {
-        self.get(&format!("/v1/contracts/{contract}"), &[]).await
+    pub async fn contract(
+        &self,
+        contract: ContractId,
+        height: Option<Height>,
+        proof: bool,
+    ) -> Result<Contract, ClientError> {
+        let mut query = vec![("proof", proof.to_string())];
+        query.extend(height.map(|height| ("height", height.to_string())));
+        self.get(&format!("/v1/contracts/{contract}"), &query).await
     }
 
     /// What a contract offers.
     ///
     /// # Errors
-    /// See [`Client::get`]; also if what the node sends is no ABI.
+    /// See [`Client::get`]; also if its code does not say, or what the node sends is no ABI.
     pub async fn abi(&self, contract: ContractId) -> Result<Abi, ClientError> {
         let path = format!("/v1/contracts/{contract}/abi");
         let document: Value = self.get(&path, &[]).await?;
+        if document.is_null() || document.as_object().is_some_and(serde_json::Map::is_empty) {
+            return Err(Problem::new(Code::NotFound, format!("the code of {contract} has no ABI")).into());
+        }
         Abi::from_json(&document).map_err(|error| self.unintelligible(&path, &error.to_string()))
     }
 
@@ -165,7 +193,7 @@ impl Client {
         height: Option<Height>,
         proof: bool,
     ) -> Result<StateValue, ClientError> {
-        let mut query = vec![("key", text::hex::format(key)), ("proof", proof.to_string())];
+        let mut query = vec![("raw", text::hex::format(key)), ("proof", proof.to_string())];
         query.extend(height.map(|height| ("height", height.to_string())));
         self.get(&format!("/v1/contracts/{contract}/state"), &query).await
     }
@@ -216,6 +244,10 @@ impl Client {
         serde_json::from_slice(&bytes).map_err(|error| self.unintelligible(path, &error.to_string()))
     }
 
+    async fn octets(&self, path: &str) -> Result<Vec<u8>, ClientError> {
+        self.bytes(path, self.request(Method::GET, path)).await
+    }
+
     async fn bytes(&self, path: &str, request: RequestBuilder) -> Result<Vec<u8>, ClientError> {
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
@@ -262,7 +294,6 @@ impl Client {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use rustorium_types::code::Code;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpListener,

@@ -3,7 +3,7 @@
 
 use rustorium_types::id::{AccountId, Address, Amount, ContractId, Hash, Height};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::text;
 
@@ -75,6 +75,9 @@ pub struct Contract {
     pub admin: Option<Address>,
     /// Its code.
     pub code: Code,
+    /// Proves its record, if asked for.
+    #[serde(default)]
+    pub proof: Option<StateProof>,
 }
 
 /// WebAssembly code.
@@ -247,6 +250,9 @@ pub struct Header {
     /// The state's root at that height.
     #[serde(with = "text")]
     pub state_root: Hash,
+    /// The header in borsh: its hash is over these.
+    #[serde(with = "text::hex")]
+    pub bytes: Vec<u8>,
 }
 
 /// What a view answered.
@@ -288,6 +294,17 @@ pub struct StateValue {
     /// Proves it, if asked for.
     #[serde(default)]
     pub proof: Option<StateProof>,
+}
+
+/// A block.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Block {
+    /// Its header.
+    pub header: Header,
+    /// The first header that commits to what executing it came to.
+    #[serde(default, with = "text::height::option")]
+    pub certified_by: Option<Height>,
 }
 
 /// A proof of a value, as the light client takes it.
@@ -357,18 +374,9 @@ pub struct EventFilter {
     /// Of this name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// With these values of indexed fields.
-    #[serde(rename = "where", skip_serializing_if = "Vec::is_empty")]
-    pub fields: Vec<FieldEquals>,
-}
-
-/// An indexed field and the value that it must have.
-#[derive(Clone, Debug, Serialize)]
-pub struct FieldEquals {
-    /// The field.
-    pub field: String,
-    /// The value by the ABI.
-    pub value: Value,
+    /// With these values of indexed fields, by the ABI; needs contract and name.
+    #[serde(rename = "where")]
+    pub fields: Map<String, Value>,
 }
 
 /// A transaction to be made by the node.
