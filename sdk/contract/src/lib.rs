@@ -80,5 +80,5 @@ pub mod __private {
     #[cfg(target_arch = "wasm32")]
     pub use crate::env::enter;
     #[cfg(not(target_arch = "wasm32"))]
-    pub use crate::mock::entered;
+    pub use crate::{mock::entered, storage::serialize as append};
 }

@@ -40,6 +40,7 @@
 //! ```
 
 use core::{cell::RefCell, fmt, marker::PhantomData, time::Duration};
+use std::collections::BTreeMap;
 
 use rustorium_types::{
     abi::MethodKind,
@@ -111,13 +112,26 @@ impl Mock {
         init: impl FnOnce(&mut C, &Ctx) -> C::Init,
     ) -> <C::Init as Outcome>::With<Deployed<C>> {
         let caller = caller.into();
-        let contract = self.state.get_mut().add_contract(caller, Program::of::<C>());
-        let deployed = Deployed { id: contract, contract: PhantomData };
-        let frame = Frame::new(contract, Some(caller), MethodKind::Init, self.take_value());
-        match self.run(frame, || init(&mut C::open(), &Ctx::of_this_call()), C::Init::is_success) {
-            Ok(outcome) => outcome.with(deployed),
-            Err(ended) => ended.unwind(),
-        }
+        let id = self.state.get_mut().next_contract(caller);
+        self.begin(id, caller, MethodKind::Init, init)
+    }
+
+    /// Gives a contract the code of `C` by running its `migrate`, and answers it under its new type; or the
+    /// error of `migrate`, and then it has its old code.
+    ///
+    /// # Panics
+    ///
+    /// If `migrate` traps.
+    #[track_caller]
+    pub fn upgrade<C: Contract, R: Outcome>(
+        &mut self,
+        caller: impl Into<Address>,
+        contract: impl Into<Address>,
+        migrate: impl FnOnce(&mut C, &Ctx) -> R,
+    ) -> R::With<Deployed<C>> {
+        let contract = contract.into();
+        let Some(id) = contract.contract() else { panic!("{contract} is no contract") };
+        self.begin(id, caller.into(), MethodKind::Migrate, migrate)
     }
 
     /// Runs a method and answers what it answers. If that is an error, the call is undone.
@@ -246,6 +260,11 @@ impl Mock {
         state.time = Timestamp(state.time.0.saturating_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)));
     }
 
+    /// A contract's entries as they are stored, to see what a layout costs or an upgrade finds.
+    pub fn entries(&self, contract: impl Into<Address>) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        contract.into().contract().map(|id| self.state.borrow().entries(id)).unwrap_or_default()
+    }
+
     /// The events of a type that calls left behind, in order.
     pub fn events<E: Event>(&self) -> Vec<E> {
         let state = self.state.borrow();
@@ -256,6 +275,29 @@ impl Mock {
     /// Lines that contracts logged, those of failed calls included.
     pub fn logs(&self) -> Vec<String> {
         self.state.borrow().logs.clone()
+    }
+
+    /// Runs the method with which a contract begins to have its code.
+    #[track_caller]
+    fn begin<C: Contract, R: Outcome>(
+        &mut self,
+        id: ContractId,
+        caller: Address,
+        kind: MethodKind,
+        method: impl FnOnce(&mut C, &Ctx) -> R,
+    ) -> R::With<Deployed<C>> {
+        let frame = Frame::new(id, Some(caller), kind, self.take_value());
+        let state = self.state.get_mut();
+        let mark = state.mark();
+        state.set_program(id, Program::of::<C>());
+        let result = self.run(frame, || method(&mut C::open(), &Ctx::of_this_call()), R::is_success);
+        if !result.as_ref().is_ok_and(R::is_success) {
+            self.state.get_mut().undo(mark);
+        }
+        match result {
+            Ok(outcome) => outcome.with(Deployed { id, contract: PhantomData }),
+            Err(ended) => ended.unwind(),
+        }
     }
 
     fn take_value(&mut self) -> Amount {

@@ -110,7 +110,7 @@ impl Field {
 }
 
 /// Appends `borsh` of a value, which cannot fail in memory.
-pub(crate) fn serialize(value: &(impl BorshSerialize + ?Sized), out: &mut Vec<u8>) {
+pub fn serialize(value: &(impl BorshSerialize + ?Sized), out: &mut Vec<u8>) {
     if value.serialize(out).is_err() {
         env::trap(&["a value does not serialize"]);
     }

@@ -122,11 +122,14 @@ fn methods(item: &mut ItemImpl) -> Result<Vec<Method>> {
                     return Err(Error::new_spanned(&method.ident, message));
                 }
                 let (kind, export, payable) = (method.kind.descriptor(), &method.export, method.payable);
+                let arguments = method.arguments.iter().map(|argument| &argument.ident);
                 function.block.stmts.insert(
                     0,
                     syn::parse_quote! {
                         #[cfg(not(target_arch = "wasm32"))]
-                        ::rustorium_sdk::__private::entered(#kind, #export, #payable);
+                        ::rustorium_sdk::__private::entered(#kind, #export, #payable, &|out| {
+                            #(::rustorium_sdk::__private::append(&#arguments, out);)*
+                        });
                     },
                 );
                 methods.push(method);

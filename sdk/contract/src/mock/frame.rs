@@ -156,16 +156,18 @@ impl State {
 }
 
 /// What `#[contract]` puts at the start of every method: a test's call of a Rust method becomes known to the
-/// frame, and must keep the host's rules. A method that another one calls as a function changes nothing.
+/// frame with its arguments, and must keep the host's rules. A method that another one calls as a function
+/// changes nothing.
 #[doc(hidden)]
-pub fn entered(kind: MethodKind, method: &str, payable: bool) {
+pub fn entered(kind: MethodKind, method: &str, payable: bool, arguments: &dyn Fn(&mut Vec<u8>)) {
     let mut refused = None;
     state::try_with(|state| {
         let Some(frame) = state.frames.last_mut().filter(|frame| !frame.named) else { return };
         frame.named = true;
+        arguments(&mut frame.arguments);
         let once = |kind| matches!(kind, MethodKind::Init | MethodKind::Migrate | MethodKind::Receive);
         if kind != frame.kind && (once(kind) || frame.kind == MethodKind::Init) {
-            refused = Some((Code::UnknownMethod, "`init` runs in `Mock::deploy` alone"));
+            refused = Some((Code::UnknownMethod, "runs at its occasion alone: `Mock::deploy`, `upgrade` or `transfer`"));
         } else if frame.value > Amount::ZERO && !payable {
             refused = Some((Code::NotPayable, "takes no value: mark it `payable`"));
         }

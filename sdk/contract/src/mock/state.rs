@@ -42,7 +42,7 @@ impl Program {
 enum Undo {
     Storage((ContractId, Vec<u8>), Option<Vec<u8>>),
     Balance(Address, Option<Amount>),
-    Contract(ContractId),
+    Contract(ContractId, Option<Program>),
 }
 
 /// Where a frame began.
@@ -128,18 +128,27 @@ impl State {
         if self.contracts.contains_key(&id) {
             return Err(Code::AlreadyExists);
         }
-        self.contracts.insert(id, program);
-        self.changes.push(Undo::Contract(id));
+        self.set_program(id, program);
         Ok(id)
     }
 
-    /// Puts a contract at the creator's next free address.
-    pub(super) fn add_contract(&mut self, creator: Address, program: Program) -> ContractId {
+    /// Gives a contract other code.
+    pub(super) fn set_program(&mut self, contract: ContractId, program: Program) {
+        let before = self.contracts.insert(contract, program);
+        self.changes.push(Undo::Contract(contract, before));
+    }
+
+    /// A contract's entries.
+    pub(super) fn entries(&self, contract: ContractId) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let entries = self.storage.iter().filter(|((owner, _), _)| *owner == contract);
+        entries.map(|((_, key), value)| (key.clone(), value.clone())).collect()
+    }
+
+    /// The address of the creator's next contract.
+    pub(super) fn next_contract(&self, creator: Address) -> ContractId {
         let mut salt = [0; 32];
         salt[..8].copy_from_slice(&(self.contracts.len() as u64).to_le_bytes());
-        let id = hash::contract_id(creator, &salt);
-        self.contracts.insert(id, program);
-        id
+        hash::contract_id(creator, &salt)
     }
 
     /// There is no WebAssembly here, so code goes by its name.
@@ -167,7 +176,8 @@ impl State {
                 Undo::Storage(key, None) => drop(self.storage.remove(&key)),
                 Undo::Balance(address, Some(balance)) => drop(self.balances.insert(address, balance)),
                 Undo::Balance(address, None) => drop(self.balances.remove(&address)),
-                Undo::Contract(id) => drop(self.contracts.remove(&id)),
+                Undo::Contract(id, Some(program)) => drop(self.contracts.insert(id, program)),
+                Undo::Contract(id, None) => drop(self.contracts.remove(&id)),
             }
         }
     }

@@ -82,6 +82,14 @@ pub(crate) struct Argument {
     pub(crate) ty: Type,
 }
 
+impl Argument {
+    /// Its name for callers: without the underscore that says it is not used.
+    fn name(&self) -> String {
+        let name = name(&self.ident);
+        name.strip_prefix('_').filter(|rest| !rest.is_empty()).map_or(name.clone(), str::to_owned)
+    }
+}
+
 impl Method {
     /// Takes the mark off a function; `None` if it has none.
     pub(crate) fn take(function: &mut ImplItemFn) -> Result<Option<Self>> {
@@ -179,7 +187,7 @@ impl Method {
         let Self { export, doc, output, payable, reentrant, .. } = self;
         let kind = self.kind.descriptor();
         let arguments = self.arguments.iter().map(|argument| {
-            schema::field(&name(&argument.ident), &argument.ty, "", false)
+            schema::field(&argument.name(), &argument.ty, "", false)
         });
         quote! {
             ::rustorium_sdk::abi::Method {
