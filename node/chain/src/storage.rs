@@ -304,12 +304,7 @@ fn check_order(expected: Height, found: Height) -> Result<(), StoreError> {
 }
 
 /// The layer of a block on top of a snapshot.
-fn layer(
-    snapshot: &Snapshot,
-    block: ExecutedBlock,
-    tree: TreeUpdate,
-    index: BlockIndex,
-) -> Result<Layer, StoreError> {
+fn layer(snapshot: &Snapshot, block: ExecutedBlock, tree: TreeUpdate, index: BlockIndex) -> Result<Layer, StoreError> {
     let height = tree.height();
     let result = BlockResult {
         height,

@@ -59,10 +59,8 @@ impl TreeUpdate {
     ) -> Result<Self, StoreError> {
         let mut changes: Vec<_> = writes.iter().map(|(key, value)| (key::digest(key), key, value)).collect();
         changes.sort_unstable_by_key(|(digest, ..)| *digest);
-        let batch: Vec<_> = changes
-            .iter()
-            .map(|(key, _, value)| update::Change { key: *key, value: value.as_deref() })
-            .collect();
+        let batch: Vec<_> =
+            changes.iter().map(|(key, _, value)| update::Change { key: *key, value: value.as_deref() }).collect();
         let mut update = update::Update::new(pages);
         let top = update.run(root, &batch)?;
         update.rehash();

@@ -10,11 +10,7 @@ use rustorium_types::{
 };
 
 use super::{Base, Snapshot};
-use crate::storage::{
-    Block, StoreError, TransactionPosition, diagnostics,
-    rows::Rows,
-    schema::short,
-};
+use crate::storage::{Block, StoreError, TransactionPosition, diagnostics, rows::Rows, schema::short};
 
 /// Which of an account's transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,7 +240,10 @@ mod tests {
                 let at = TransactionPosition { height, index };
                 assert_eq!(snapshot.transaction(&receipt.transaction).unwrap(), Some(at));
                 assert_eq!(snapshot.receipt(at).unwrap().as_ref(), Some(receipt));
-                assert_eq!(snapshot.record(at).unwrap(), Some(Bytes::from(format!("record {} of {height}", index + 1))));
+                assert_eq!(
+                    snapshot.record(at).unwrap(),
+                    Some(Bytes::from(format!("record {} of {height}", index + 1)))
+                );
                 let note = snapshot.diagnostics(at).unwrap().message;
                 assert_eq!(note.is_some(), index == 1 && block.receipts.len() > 1);
                 let proof = snapshot.receipt_proof(at).unwrap();
@@ -280,7 +279,11 @@ mod tests {
                         let page = snapshot.account_transactions(account(number), &query).unwrap();
                         let Some(last) = page.last() else { break };
                         assert!(page.len() <= limit);
-                        if reverse { query.before = Some(*last) } else { query.after = Some(*last) }
+                        if reverse {
+                            query.before = Some(*last)
+                        } else {
+                            query.after = Some(*last)
+                        }
                         paged.extend(page);
                     }
                     assert_eq!(paged, expected, "account {number}, {limit} at a time");

@@ -110,7 +110,10 @@ impl Snapshot {
     }
 
     /// Makes something of stored subtrees over results.
-    fn with_result_nodes<T>(&self, make: impl FnOnce(&dyn Fn(Node) -> Option<Hash>) -> Option<T>) -> Result<T, StoreError> {
+    fn with_result_nodes<T>(
+        &self,
+        make: impl FnOnce(&dyn Fn(Node) -> Option<Hash>) -> Option<T>,
+    ) -> Result<T, StoreError> {
         let failure = RefCell::new(StoreError::damaged("the tree over results"));
         let node = |node: Node| {
             let found = self.result_node(node);
@@ -142,8 +145,6 @@ pub(crate) fn tree_proof(
     Ok(match path.leaf {
         None => TreeProof::Empty,
         Some(leaf) if leaf == *key => TreeProof::Present { path: path.steps },
-        Some(leaf) => {
-            TreeProof::Absent { path: path.steps, key: leaf, content: LeafContent::of(&value_of(&leaf)?) }
-        }
+        Some(leaf) => TreeProof::Absent { path: path.steps, key: leaf, content: LeafContent::of(&value_of(&leaf)?) },
     })
 }

@@ -54,8 +54,7 @@ impl Base {
     /// is known, since the oldest height of which all is known.
     pub(crate) fn value(&self, key: &StateKey, at: Height) -> Result<(Option<Bytes>, Height), StoreError> {
         let (contract, bytes) = (&key.contract.0, key.key.as_ref());
-        let mut versions =
-            self.tables.values.range((contract, bytes, !at.0)..=(contract, bytes, u64::MAX))?;
+        let mut versions = self.tables.values.range((contract, bytes, !at.0)..=(contract, bytes, u64::MAX))?;
         let Some(newest) = versions.next() else { return Ok((None, self.oldest)) };
         let (version, value) = newest?;
         Ok((value.value().map(Bytes::copy_from_slice), Height(!version.value().2)))

@@ -25,7 +25,8 @@ use super::{
     rows,
     schema::{
         ACCOUNT_INDEX, BODIES, DIAGNOSTICS, EVENT_INDEX, EVENTS, FIELD_INDEX, GARBAGE, HEADER_INDEX, HEADERS, KEYS,
-        META, META_HEIGHT, META_OLDEST, PAGES, RECEIPTS, RESULT_TREE, RESULTS, ROOTS, TX_INDEX, VALUES, ValueKey, short,
+        META, META_HEIGHT, META_OLDEST, PAGES, RECEIPTS, RESULT_TREE, RESULTS, ROOTS, TX_INDEX, VALUES, ValueKey,
+        short,
     },
 };
 use crate::tree::{
@@ -107,10 +108,7 @@ pub(crate) fn write_tree(
     Ok(())
 }
 
-fn write_bodies<'a>(
-    transaction: &WriteTransaction,
-    layers: impl Iterator<Item = &'a Layer>,
-) -> Result<(), StoreError> {
+fn write_bodies<'a>(transaction: &WriteTransaction, layers: impl Iterator<Item = &'a Layer>) -> Result<(), StoreError> {
     let mut headers = transaction.open_table(HEADERS)?;
     let mut header_index = transaction.open_table(HEADER_INDEX)?;
     let mut bodies = transaction.open_table(BODIES)?;

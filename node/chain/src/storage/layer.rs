@@ -35,8 +35,11 @@ impl Layer {
 
     /// Sets its weight.
     pub(crate) fn weigh(&mut self) {
-        let writes: usize =
-            self.writes.iter().map(|(key, value)| 96 + key.key.len() + value.as_ref().map_or(0, |value| value.len())).sum();
+        let writes: usize = self
+            .writes
+            .iter()
+            .map(|(key, value)| 96 + key.key.len() + value.as_ref().map_or(0, |value| value.len()))
+            .sum();
         let pages: usize = self.tree.pages().values().map(|page| page.weight()).sum();
         let transactions = 64 * self.transactions.len();
         self.weight = self.block.weight() + writes + pages + self.index.weight() + transactions;

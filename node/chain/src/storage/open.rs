@@ -8,8 +8,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use redb::{
-    Builder, Database, ReadTransaction, ReadableDatabase, TableError, WriteTransaction,
-    backends::InMemoryBackend,
+    Builder, Database, ReadTransaction, ReadableDatabase, TableError, WriteTransaction, backends::InMemoryBackend,
 };
 use rustorium_types::{
     genesis::Genesis,
@@ -120,12 +119,7 @@ impl Store {
             window: options.window,
             shared,
             published: ArcSwap::from_pointee(snapshot),
-            writer: Mutex::new(Writer {
-                staged: Vec::new(),
-                runs: Runs::default(),
-                tree: None,
-                abis: Abis::default(),
-            }),
+            writer: Mutex::new(Writer { staged: Vec::new(), runs: Runs::default(), tree: None, abis: Abis::default() }),
             committing: Mutex::new(()),
         })
     }

@@ -61,8 +61,11 @@ pub(crate) fn options(window: u64) -> StoreOptions {
 pub(crate) struct Content {
     pub(crate) writes: Writes,
     /// For each transaction, who is concerned and its events.
-    pub(crate) transactions: Vec<(AccountId, Vec<(ContractId, String, Vec<u8>)>)>,
+    pub(crate) transactions: Vec<(AccountId, Vec<Said>)>,
 }
+
+/// An event: its contract, name and encoded fields.
+pub(crate) type Said = (ContractId, String, Vec<u8>);
 
 /// The next block on a snapshot.
 pub(crate) fn block(on: &Snapshot, content: &Content) -> ExecutedBlock {
@@ -95,10 +98,8 @@ pub(crate) fn block(on: &Snapshot, content: &Content) -> ExecutedBlock {
     });
     // One record that is no transaction comes first.
     let records = (0..=count).map(|index| Bytes::from(format!("record {index} of {height}"))).collect();
-    let entry = |index: u32| TransactionEntry {
-        record: index + 1,
-        accounts: vec![content.transactions[index as usize].0],
-    };
+    let entry =
+        |index: u32| TransactionEntry { record: index + 1, accounts: vec![content.transactions[index as usize].0] };
     let note = Diagnostics { message: Some(format!("{height}")), ..Diagnostics::default() };
     ExecutedBlock {
         sealed: SealedHeader { hash: header.hash(), header, certificate: Bytes::from_static(b"certificate") },
@@ -161,10 +162,7 @@ pub(crate) fn contract(contract: ContractId) -> Writes {
     let creator = Address::Account(AccountId([1; 32]));
     let record = ContractRecord { code, admin: None, creator, height: Height(1), label: String::new() };
     let record = borsh::to_vec(&record).expect("encodes");
-    Writes::from([
-        (StateKey::contract(contract), Some(record.into())),
-        (StateKey::code(&code), Some(wasm.into())),
-    ])
+    Writes::from([(StateKey::contract(contract), Some(record.into())), (StateKey::code(&code), Some(wasm.into()))])
 }
 
 /// The encoded fields of `Moved`.

@@ -39,7 +39,7 @@ impl Prefix {
         let mut bits = [0; 31];
         let whole = usize::from(depth / 8);
         bits[..whole].copy_from_slice(&digest[..whole]);
-        if depth % 8 != 0 {
+        if !depth.is_multiple_of(8) {
             bits[whole] = digest[whole] & !(0xff >> (depth % 8));
         }
         Self { bits, depth }

@@ -182,9 +182,7 @@ impl Page {
     fn check(&self, index: usize, from: u8) -> Option<usize> {
         match self.nodes.get(index)? {
             Node::Leaf { .. } => Some(index + 1),
-            Node::Link { page, .. } => {
-                (page.prefix.depth() >= self.prefix.depth() + STRIPE).then_some(index + 1)
-            }
+            Node::Link { page, .. } => (page.prefix.depth() >= self.prefix.depth() + STRIPE).then_some(index + 1),
             Node::Branch { bit, right, .. } => {
                 if *bit < from || stripe_depth(*bit) != self.prefix.depth() {
                     return None;
