@@ -24,7 +24,7 @@ use wasmtime::{AsContextMut, Extern, Instance, Memory, ResourceLimiter, Store, T
 
 use crate::{
     error::{EngineError, ExecuteError},
-    gas::MEMORY_PAGE,
+    gas,
     instrument::EXHAUSTED,
     module::Module,
     session::Session,
@@ -197,8 +197,8 @@ impl ResourceLimiter for Frame {
         }
         // The first pages are in the price of the instance.
         if self.memory.is_some() {
-            let pages = desired.saturating_sub(current).div_ceil(PAGE_BYTES as usize) as u64;
-            self.pages_gas += pages * MEMORY_PAGE;
+            let pages = |bytes: usize| (bytes / PAGE_BYTES as usize) as u32;
+            self.pages_gas += gas::pages(pages(current), pages(desired));
             if self.pages_gas > self.gas {
                 return Err(wasmtime::Error::new(Abort::OutOfGas));
             }
@@ -332,7 +332,8 @@ impl Ending {
                     // The counter allows half of this. Should it ever happen, the bound on frames is wrong.
                     tracing::error!(?function, "native stack overflow before the stack counter's limit");
                 }
-                Abort::trap(trap.to_string())
+                let text = trap.to_string();
+                Abort::trap(text.strip_prefix("wasm trap: ").unwrap_or(&text).to_owned())
             }
             None => match error.downcast::<Abort>() {
                 Ok(abort) => abort,

@@ -130,6 +130,11 @@ impl Host<'_> {
         Ok(())
     }
 
+    /// Refuses a buffer that is not there, even where no result would reach its end.
+    fn check_buffer(&self, pointer: u32, capacity: u32) -> Result<(), Abort> {
+        self.bytes(Slice { pointer, length: capacity }).map(|_| ())
+    }
+
     /// Writes a result of variable length as far as it fits, keeps it for `rest`, and answers its length.
     fn put(&mut self, bytes: Vec<u8>, pointer: u32, capacity: u32) -> Result<i64, Abort> {
         self.charge(self.per_byte * bytes.len() as u64)?;
@@ -139,9 +144,7 @@ impl Host<'_> {
     }
 
     fn write_some(&mut self, bytes: &[u8], pointer: u32, capacity: u32) -> Result<i64, Abort> {
-        // A buffer that is not there is refused even where the result would not reach its end.
-        let buffer = Slice { pointer, length: capacity };
-        self.bytes(buffer)?;
+        self.check_buffer(pointer, capacity)?;
         self.write(pointer, &bytes[..bytes.len().min(capacity as usize)])?;
         Ok(bytes.len() as i64)
     }

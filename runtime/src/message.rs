@@ -1,5 +1,6 @@
 //! What each message of a transaction does, and costs beside what its contracts use.
 
+use bytes::Bytes;
 use rustorium_types::{
     block::MessageResult,
     code::Code,
@@ -14,6 +15,8 @@ use crate::{
     error::ExecuteError,
     gas,
     session::Session,
+    state::StateKey,
+    validate::{InvalidModule, Validated, validate},
 };
 
 /// What a message came to. Of a failed one the caller undoes whatever it left.
@@ -75,6 +78,13 @@ pub(crate) fn run(session: Box<Session>, sender: Address, message: &Message, gas
     }
 }
 
+impl Done {
+    fn refused(code: Code, reason: &InvalidModule) -> Self {
+        let message = Some(reason.to_string());
+        Self { gas_used: 0, result: Err(CallFailure { message, ..CallFailure::new(code) }) }
+    }
+}
+
 impl Completed {
     fn done(self, result: impl FnOnce(Vec<u8>) -> MessageResult) -> Done {
         Done { gas_used: self.gas_used, result: self.result.map(result) }
@@ -98,29 +108,31 @@ fn charged(
 fn store_code(mut session: Box<Session>, wasm: &[u8], gas_limit: u64) -> Ran {
     let limit = session.block.limits.code_bytes;
     if wasm.len() > limit as usize {
-        let refused = Completed::refused_because(
-            Code::TooLarge,
-            &format!("the code has {} bytes; at most {limit} are allowed", wasm.len()),
-        );
-        return Ok((session, refused.done(|_| MessageResult::StoreCode { code: Hash::ZERO })));
+        let refused = InvalidModule::TooLarge { bytes: wasm.len(), limit };
+        return Ok((session, Done::refused(Code::TooLarge, &refused)));
     }
     let code = hash::code_hash(wasm);
     let known = session.has_code(&code)?;
     let per_byte = if known { gas::KNOWN_CODE_BYTE } else { gas::NEW_CODE_BYTE };
-    charged(session, gas::STORE_CODE + per_byte * wasm.len() as u64, gas_limit, |mut session, _| {
-        let completed = if known {
-            Completed::returned(Vec::new())
-        } else {
-            match session.modules.prepare(&code, wasm, limit)? {
-                Ok(()) => {
-                    session.overlay.set(crate::StateKey::code(&code), Some(bytes::Bytes::copy_from_slice(wasm)));
-                    Completed::returned(Vec::new())
-                }
-                Err(refused) => Completed::refused_because(Code::InvalidModule, &refused.to_string()),
-            }
-        };
-        Ok((session, completed.done(|_| MessageResult::StoreCode { code })))
+    charged(session, gas::STORE_CODE + per_byte * wasm.len() as u64, gas_limit, |session, gas| {
+        if known {
+            return Ok((session, Done { gas_used: 0, result: Ok(MessageResult::StoreCode { code }) }));
+        }
+        match validate(wasm, limit) {
+            Ok(validated) => charged(session, gas::NEW_CODE_JOIN * validated.joins, gas, |session, _| {
+                compile_and_store(session, code, wasm, &validated)
+            }),
+            Err(refused) => Ok((session, Done::refused(Code::InvalidModule, &refused))),
+        }
     })
+}
+
+fn compile_and_store(mut session: Box<Session>, code: Hash, wasm: &[u8], validated: &Validated) -> Ran {
+    if let Err(refused) = session.modules.prepare(&code, wasm, validated)? {
+        return Ok((session, Done::refused(Code::InvalidModule, &refused)));
+    }
+    session.overlay.set(StateKey::code(&code), Some(Bytes::copy_from_slice(wasm)));
+    Ok((session, Done { gas_used: 0, result: Ok(MessageResult::StoreCode { code }) }))
 }
 
 /// The record of a contract, if this is its admin.

@@ -160,25 +160,18 @@ impl Modules {
         }
     }
 
-    /// Validates and compiles a code that is about to be stored, so that its first call finds it ready.
+    /// Compiles a code that is about to be stored, so that its first call finds it ready.
     pub(crate) fn prepare(
         &self,
         hash: &Hash,
         wasm: &[u8],
-        code_bytes: u32,
+        validated: &Validated,
     ) -> Result<Result<(), InvalidModule>, EngineError> {
-        if self.lookup(hash).is_some() && wasm.len() <= code_bytes as usize {
-            return Ok(Ok(()));
-        }
-        let validated = match validate(wasm, code_bytes) {
-            Ok(validated) => validated,
-            Err(refused) => return Ok(Err(refused)),
-        };
         let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         if self.lookup(hash).is_some() {
             return Ok(Ok(()));
         }
-        Ok(self.compile(hash, wasm, &validated)?.map(|_| ()))
+        Ok(self.compile(hash, wasm, validated)?.map(|_| ()))
     }
 
     fn compile(

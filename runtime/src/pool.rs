@@ -22,12 +22,12 @@ use wasmtime::{
 
 use crate::{
     error::EngineError,
-    stack,
-    validate::{FEATURES, TABLE_ELEMENTS},
+    gas, stack,
+    validate::{FEATURES, PAGE_BYTES, TABLE_ELEMENTS},
 };
 
 /// Bytes of a memory that stay resident when its slot is given back: what most contracts touch, and more.
-const MEMORY_RESIDENT_BYTES: usize = 2 << 20;
+const MEMORY_RESIDENT_BYTES: usize = (gas::RESIDENT_PAGES * PAGE_BYTES) as usize;
 /// Bytes of a table that stay resident: all of them.
 const TABLE_RESIDENT_BYTES: usize = TABLE_ELEMENTS as usize * size_of::<usize>();
 /// Bytes of an instance's metadata: globals, functions and imports at their limits are half of it.

@@ -67,6 +67,8 @@ pub(crate) struct Validated {
     pub(crate) functions: Vec<String>,
     /// Units of stack of each function that it defines.
     pub(crate) stack_units: Vec<u32>,
+    /// Locals times blocks of all functions: what takes the compiler longest.
+    pub(crate) joins: u64,
 }
 
 /// How many values a function type takes and gives.

@@ -45,8 +45,8 @@ fn recursion_ends_at_the_same_depth_whatever_the_native_frame() {
 
 #[test]
 fn larger_functions_take_more_units() {
-    // 2,000 instructions more: 64,000 bytes are accounted for, 16 units and one.
-    assert_eq!(deepest(&recursive(0, 1_000)), (WASM_FRAMES - 1) / 17 - 1);
+    // 2,000 instructions more, of 32 bytes each: 16 units of 4 KiB.
+    assert_eq!(deepest(&recursive(0, 1_000)), (WASM_FRAMES - 1) / 16 - 1);
 }
 
 #[test]

@@ -72,7 +72,7 @@ macro_rules! link {
                 let result: Option<[u8; $size]> = functions::$name(host, $($argument)*)?;
                 match result {
                     Some(result) => host.write(target, &result).map(|()| 1),
-                    None => Ok(0),
+                    None => host.check_buffer(target, $size).map(|()| 0),
                 }
             })
     };
@@ -89,7 +89,7 @@ macro_rules! link {
         link!(@define $linker $name $base $per_byte [$($bytes)*] [$($wasm)* target: u32, capacity: u32,] i64
             |host| match functions::$name(host, $($argument)*)? {
                 Some(result) => host.put(result, target, capacity),
-                None => Ok(-1),
+                None => host.check_buffer(target, capacity).map(|()| -1),
             })
     };
     (@row $linker:ident ($name:ident $base:literal $per_byte:literal outcome)

@@ -186,6 +186,7 @@ impl Structure {
             abi: self.abi,
             functions: self.exports.into_iter().map(|(name, _)| name).collect(),
             stack_units: self.stack_units,
+            joins: self.joins,
         })
     }
 }
