@@ -180,7 +180,7 @@ impl Trust {
         // The last height of epoch e is (e + 1) · length.
         let epochs = header.epoch.0.checked_add(1).ok_or(no_checkpoint)?;
         let epoch_length = header.height.0 / epochs;
-        if epoch_length == 0 || header.height.0 % epochs != 0 {
+        if epoch_length == 0 || !header.height.0.is_multiple_of(epochs) {
             return Err(no_checkpoint);
         }
         let validators = next_validators(header.epoch, record)?;

@@ -100,9 +100,11 @@ pub fn verify_witness(trust: &Trust, policy: &Policy, witness: Witness) -> Resul
     let root = head.result().state_root;
     let mut entries: BTreeMap<ContractId, Entries> = BTreeMap::new();
     for (index, WitnessEntry { contract, key, value, proof }) in witness.entries.into_iter().enumerate() {
-        proof
-            .verify(root, contract, &key, value.as_deref())
-            .map_err(|error| WitnessError::Entry { index, contract, error })?;
+        proof.verify(root, contract, &key, value.as_deref()).map_err(|error| WitnessError::Entry {
+            index,
+            contract,
+            error,
+        })?;
         if entries.entry(contract).or_default().insert(key, value).is_some() {
             return Err(WitnessError::Twice { index, contract });
         }

@@ -73,7 +73,7 @@ impl Chain {
     fn extend(&mut self, height: u64) {
         let leaves = self.results.iter().map(|result| borsh::to_vec(result).unwrap());
         let epoch = (height - 1) / EPOCH_LENGTH;
-        let next_epoch = (height % EPOCH_LENGTH == 0).then(|| EpochRecord {
+        let next_epoch = height.is_multiple_of(EPOCH_LENGTH).then(|| EpochRecord {
             epoch: Epoch(epoch + 1),
             validators: public(epoch + 1),
             lanes: 1,

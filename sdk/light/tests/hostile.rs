@@ -54,8 +54,11 @@ fn an_altered_certificate() {
     assert!(matches!(error, HeadError::Certifier(CertifiedError::Hash { .. })));
 }
 
+/// A field's name, and what alters it.
+type Alteration<T> = (&'static str, fn(&mut T));
+
 /// Each field of a header, altered.
-fn header_alterations() -> Vec<(&'static str, fn(&mut Header))> {
+fn header_alterations() -> Vec<Alteration<Header>> {
     vec![
         ("version", |header| header.version += 1),
         ("chain", |header| header.chain.0[0] ^= 1),
@@ -105,7 +108,7 @@ fn a_certified_header_of_another_kind() {
 #[test]
 fn an_altered_result() {
     let chain = Chain::of(5);
-    let alterations: [(&str, fn(&mut HeadProof)); 4] = [
+    let alterations: [Alteration<HeadProof>; 4] = [
         ("header hash", |proof| proof.result.header_hash.0[0] ^= 1),
         ("state root", |proof| proof.result.state_root.0[0] ^= 1),
         ("receipts root", |proof| proof.result.receipts_root.0[0] ^= 1),
@@ -115,7 +118,7 @@ fn an_altered_result() {
         let error = head_error(&chain, alter);
         assert!(matches!(error, HeadError::Result(InclusionError::Root { .. })), "{field}: {error}");
     }
-    let places: [(&str, fn(&mut HeadProof)); 5] = [
+    let places: [Alteration<HeadProof>; 5] = [
         ("height", |proof| proof.result.height.0 += 1),
         ("height 0", |proof| proof.result.height.0 = 0),
         ("index", |proof| proof.result_path.index += 1),
@@ -238,7 +241,10 @@ fn a_forged_absence() {
                 proof.entry.value = None;
                 proof.entry.proof = forged;
             });
-            assert!(matches!(error, StateError::Proof(ProofError::Root { .. } | ProofError::Elsewhere { .. })), "{error}");
+            assert!(
+                matches!(error, StateError::Proof(ProofError::Root { .. } | ProofError::Elsewhere { .. })),
+                "{error}"
+            );
         }
     }
     let own = TreeProof::Absent {

@@ -2,7 +2,6 @@
 //!
 //! The figure `poseidon_hash` is `poseidon/ours`, its baseline `poseidon/light-poseidon`. Each hash feeds the
 //! next, as on a path to a root, so what is measured is latency.
-#![expect(missing_docs, reason = "criterion's macros")]
 
 use ark_bn254::Fr;
 use criterion::{Criterion, criterion_group, criterion_main};

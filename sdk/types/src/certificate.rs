@@ -205,7 +205,7 @@ pub fn verify(certificate: &[u8], validators: &ValidatorSet, chain: &Hash) -> Re
         return Err(CertificateError::Validators { found, expected: keys.len() });
     }
     let bitmap = reader.take(keys.len().div_ceil(8))?;
-    if keys.len() % 8 != 0 && bitmap.last().is_some_and(|last| last >> (keys.len() % 8) != 0) {
+    if !keys.len().is_multiple_of(8) && bitmap.last().is_some_and(|last| last >> (keys.len() % 8) != 0) {
         return Err(CertificateError::Malformed);
     }
     let signers: Vec<_> =

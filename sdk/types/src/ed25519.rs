@@ -211,10 +211,7 @@ mod tests {
     #[test]
     fn rfc_8032_test_3() {
         let key = SigningKey::from_seed(point("c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7"));
-        assert_eq!(
-            key.public_key().0,
-            point("fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025")
-        );
+        assert_eq!(key.public_key().0, point("fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025"));
         let signature = key.sign(&[0xaf, 0x82]);
         assert_eq!(
             hex::encode(signature.0),

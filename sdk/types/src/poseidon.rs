@@ -123,8 +123,8 @@ mod tests {
             for lane in 0..WIDTH {
                 state[lane] = state[lane] + constants[lane];
             }
-            let full = round < FULL_ROUNDS / 2 || round >= FULL_ROUNDS / 2 + PARTIAL_ROUNDS;
-            for lane in state.iter_mut().take(if full { WIDTH } else { 1 }) {
+            let partial = FULL_ROUNDS / 2..FULL_ROUNDS / 2 + PARTIAL_ROUNDS;
+            for lane in state.iter_mut().take(if partial.contains(&round) { 1 } else { WIDTH }) {
                 *lane = *lane * *lane * *lane * *lane * *lane;
             }
             state = parameters.matrix.map(|row| row[0] * state[0] + row[1] * state[1] + row[2] * state[2]);
@@ -145,7 +145,8 @@ mod tests {
         let parameters = grain::parameters();
         let constants: Vec<Fr> = parameters.constants.iter().flatten().map(|element| ark(*element)).collect();
         assert_eq!(constants, reference.ark);
-        let matrix: Vec<Vec<Fr>> = parameters.matrix.iter().map(|row| row.iter().map(|cell| ark(*cell)).collect()).collect();
+        let matrix: Vec<Vec<Fr>> =
+            parameters.matrix.iter().map(|row| row.iter().map(|cell| ark(*cell)).collect()).collect();
         assert_eq!(matrix, reference.mds);
         // circomlib, poseidon_constants.circom: the first round constant of t = 3.
         assert_eq!(

@@ -19,10 +19,7 @@ fn borsh_of(value: &impl borsh::BorshSerialize) -> Vec<u8> {
 fn tree() -> Vec<(&'static str, Vec<u8>)> {
     let key = key_digest(ContractId([7; 32]), b"supply");
     let value: Vec<u8> = (1..=94).collect();
-    let path = vec![
-        Step { bit: 0, sibling: Field::from_u64(1) },
-        Step { bit: 247, sibling: -Field::ONE },
-    ];
+    let path = vec![Step { bit: 0, sibling: Field::from_u64(1) }, Step { bit: 247, sibling: -Field::ONE }];
     vec![
         ("field_minus_one", borsh_of(&-Field::ONE)),
         ("poseidon_1_2", borsh_of(&hash2(0, Field::from_u64(1), Field::from_u64(2)))),

@@ -78,7 +78,8 @@ mod tests {
             assert_eq!((reader.varint(), reader.end()), (Ok(number), Ok(())));
             assert!(Reader::new(&bytes[..bytes.len() - 1]).varint().is_err());
         }
-        let overlong: [&[u8]; 4] = [&[0x80, 0], &[0xff, 0x80, 0], &[0xff; 11], &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2]];
+        let overlong: [&[u8]; 4] =
+            [&[0x80, 0], &[0xff, 0x80, 0], &[0xff; 11], &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2]];
         for bytes in overlong {
             assert_eq!(Reader::new(bytes).varint(), Err(CertificateError::Malformed));
         }

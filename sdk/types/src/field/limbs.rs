@@ -24,7 +24,8 @@
 pub(crate) type Limbs = [u64; 4];
 
 /// The order of BN254's scalar field.
-pub(crate) const P: Limbs = [0x43e1_f593_f000_0001, 0x2833_e848_79b9_7091, 0xb850_45b6_8181_585d, 0x3064_4e72_e131_a029];
+pub(crate) const P: Limbs =
+    [0x43e1_f593_f000_0001, 0x2833_e848_79b9_7091, 0xb850_45b6_8181_585d, 0x3064_4e72_e131_a029];
 
 /// −p⁻¹ mod 2⁶⁴.
 const NEGATIVE_INVERSE: u64 = {

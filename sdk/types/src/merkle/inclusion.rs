@@ -176,7 +176,8 @@ mod tests {
                 stored.insert(node, hash);
             });
             for index in 0..size {
-                let proof = InclusionProof::build(index.into(), size.into(), |node| stored.get(&node).copied()).unwrap();
+                let proof =
+                    InclusionProof::build(index.into(), size.into(), |node| stored.get(&node).copied()).unwrap();
                 assert_eq!(proof.siblings, plain(index.into(), &leaves), "leaf {index} of {size}");
                 assert_eq!(prove(&leaves, index.into()), Some(proof.clone()));
                 assert_eq!(proof.verify(&tree.root(), &[index]), Ok(()));

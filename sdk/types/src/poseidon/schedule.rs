@@ -43,7 +43,8 @@ pub(super) struct Row<const N: usize> {
 
 impl<const N: usize> Row<N> {
     const fn new(coefficients: [Field; N], constant: Field) -> Self {
-        let mut row = Self { coefficients: [[0; 4]; N], constant: *Field::from_integer(constant.montgomery()).montgomery() };
+        let mut row =
+            Self { coefficients: [[0; 4]; N], constant: *Field::from_integer(constant.montgomery()).montgomery() };
         let mut index = 0;
         while index < N {
             row.coefficients[index] = *coefficients[index].montgomery();
@@ -96,11 +97,7 @@ const fn schedule(parameters: &Parameters) -> Schedule {
 }
 
 const fn full(matrix: &[[Field; WIDTH]; WIDTH], constants: &[Field; WIDTH]) -> [Row<WIDTH>; WIDTH] {
-    [
-        Row::new(matrix[0], constants[0]),
-        Row::new(matrix[1], constants[1]),
-        Row::new(matrix[2], constants[2]),
-    ]
+    [Row::new(matrix[0], constants[0]), Row::new(matrix[1], constants[1]), Row::new(matrix[2], constants[2])]
 }
 
 /// A pair of lanes, and the 2 × 2 maps on them.
@@ -172,10 +169,7 @@ impl Partial {
         let (g1, g2) = (self.g_inverse[1], self.g_inverse[2]);
         [
             Row::new([Field::ZERO, self.c[0].times(g1), self.c[1].times(g1)], self.kappa[1].times(g1)),
-            Row::new(
-                [inner(&self.c, &self.b).times(g2), c_a[0].times(g2), c_a[1].times(g2)],
-                self.kappa[2].times(g2),
-            ),
+            Row::new([inner(&self.c, &self.b).times(g2), c_a[0].times(g2), c_a[1].times(g2)], self.kappa[2].times(g2)),
         ]
     }
 
@@ -239,12 +233,7 @@ impl Partial {
 
 const fn combine(by: &Pair, u: &[Field; 4], v: &[Field; 4], constant: Field) -> Row<4> {
     Row::new(
-        [
-            inner(by, &[u[0], v[0]]),
-            inner(by, &[u[1], v[1]]),
-            inner(by, &[u[2], v[2]]),
-            inner(by, &[u[3], v[3]]),
-        ],
+        [inner(by, &[u[0], v[0]]), inner(by, &[u[1], v[1]]), inner(by, &[u[2], v[2]]), inner(by, &[u[3], v[3]])],
         constant,
     )
 }

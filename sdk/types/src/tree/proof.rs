@@ -317,7 +317,10 @@ mod tests {
         assert!(matches!(check(&a, near, content.clone()), Err(ProofError::Root { .. })));
         assert!(matches!(check(&missing, a, LeafContent::of(&[6])), Err(ProofError::Root { .. })));
         assert_eq!(check(&missing, a, LeafContent::Inline(vec![0; 94])), Err(ProofError::Content));
-        assert_eq!(check(&missing, a, LeafContent::Large { length: 93, digest: Hash([0; 32]) }), Err(ProofError::Content));
+        assert_eq!(
+            check(&missing, a, LeafContent::Large { length: 93, digest: Hash([0; 32]) }),
+            Err(ProofError::Content)
+        );
         assert_eq!(TreeProof::Empty.verify_digest(root, &missing, Some(&[5])), Err(ProofError::Kind { present: true }));
         assert!(matches!(TreeProof::Empty.verify_digest(root, &missing, None), Err(ProofError::Root { .. })));
         assert_eq!(TreeProof::Empty.verify_digest(Hash::ZERO, &missing, None), Ok(()));
