@@ -10,7 +10,7 @@
 //! partial round   add constants, x⁵ on the first lane, multiply by the matrix
 //! ```
 //!
-//! As [`schedule`] rewrites it, a partial round costs one S-box and one sum of four products instead of one
+//! As `schedule` rewrites it, a partial round costs one S-box and one sum of four products instead of one
 //! S-box and nine products. Nothing here is secret, so nothing is masked; there is no `unsafe`.
 
 use crate::field::{
