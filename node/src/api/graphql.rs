@@ -23,10 +23,10 @@ mod chain;
 mod connection;
 mod contract;
 mod cost;
-mod mutation;
-mod query;
+pub(in crate::api) mod mutation;
+pub(in crate::api) mod query;
 mod socket;
-mod subscription;
+pub(in crate::api) mod subscription;
 
 /// The chain's schema.
 pub(super) type Schema = async_graphql::Schema<query::Query, mutation::Mutation, subscription::Subscription>;
