@@ -3,10 +3,12 @@
 mod admission;
 pub mod api;
 pub mod builder;
+pub mod cli;
 pub mod config;
 pub mod dev;
 mod feed;
 pub mod genesis;
+pub mod keystore;
 pub mod load;
 mod metrics;
 pub mod node;

@@ -1,2 +1,7 @@
 //! The `rustorium` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rustorium_node::cli::main()
+}

@@ -1,0 +1,285 @@
+//! The command line: `rustorium`.
+//!
+//! - one file for each command under `cli/`, named as it is
+//! - [`output`]: data on stdout, the rest on stderr; text or JSON · [`error`]: exit codes
+//! - [`context`]: the node, the chain, who sends · [`names`]: the name book · [`arguments`]: `name=value` by the ABI
+//! - [`submit`]: from messages to an outcome · [`verify`]: answers that need no trust
+//!
+//! Commands that a node answers run on one thread, so that they start in milliseconds.
+
+mod abi;
+mod account;
+mod arguments;
+mod block;
+mod build;
+mod call;
+mod completions;
+mod config;
+mod context;
+mod contract;
+mod db;
+mod deploy;
+mod dev;
+mod error;
+mod events;
+mod load;
+mod names;
+mod new;
+mod output;
+mod query;
+mod state;
+mod status;
+mod submit;
+mod test;
+mod transfer;
+mod tx;
+mod upgrade;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+pub(crate) use context::Context;
+pub(crate) use error::CliError;
+pub(crate) use output::Output;
+
+const EXIT_CODES: &str = "Exit codes:
+  0  done
+  1  failed
+  2  the command line is wrong
+  3  the contract reverted
+  4  a proof did not verify
+  5  no node answers";
+
+const EXAMPLES: &str = "A first round:
+  rustorium dev                                   a chain of one machine; keep it running
+  rustorium new hello --template token            a contract project
+  rustorium deploy hello --name hello symbol=HI decimals=2 supply=1_000_000
+  rustorium call hello transfer to=bob amount=500
+  rustorium query hello balance_of account=bob --verify";
+
+/// A chain for contracts written in Rust, whose answers can be checked by whoever asks.
+#[derive(Debug, Parser)]
+#[command(name = "rustorium", version, about, after_help = EXIT_CODES, before_long_help = EXAMPLES)]
+#[command(propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, clap::Args)]
+struct Global {
+    /// The node to ask.
+    #[arg(long, global = true, value_name = "URL", env = "RUSTORIUM_NODE", default_value = "http://127.0.0.1:8645")]
+    node: String,
+    /// Who sends: a key's name or an address [default: the first dev account on a dev chain].
+    #[arg(long, global = true, value_name = "ACCOUNT", env = "RUSTORIUM_FROM")]
+    from: Option<String>,
+    /// Text for people, or one JSON object (one a line for streams).
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    output: Format,
+    /// Says more on stderr; twice for everything.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs a chain of one machine, or commands the one that runs.
+    Dev(dev::DevArgs),
+    /// Makes a contract project.
+    New(new::NewArgs),
+    /// Builds a contract to WebAssembly.
+    Build(build::BuildArgs),
+    /// Runs a contract's tests and shows what its methods cost.
+    Test(test::TestArgs),
+    /// Puts a contract on the chain and names it.
+    Deploy(deploy::DeployArgs),
+    /// Gives a contract other code.
+    Upgrade(upgrade::UpgradeArgs),
+    /// Shows a contract, or hands over the right to upgrade it.
+    #[command(subcommand)]
+    Contract(contract::ContractCommand),
+    /// Runs a contract's method in a transaction.
+    Call(call::CallArgs),
+    /// Asks a contract's view.
+    Query(query::QueryArgs),
+    /// Reads a value of a contract's storage.
+    State(state::StateArgs),
+    /// Lists a contract's events, and follows them.
+    Events(events::EventsArgs),
+    /// Shows a transaction; prepares, signs, sends or decodes one.
+    Tx(tx::TxArgs),
+    /// Shows a block.
+    Block(block::BlockArgs),
+    /// Makes, imports, lists, shows and funds accounts.
+    #[command(subcommand)]
+    Account(account::AccountCommand),
+    /// Moves native value.
+    Transfer(transfer::TransferArgs),
+    /// Shows what a node knows of its chain.
+    Status,
+    /// Shows what a contract offers.
+    Abi(abi::AbiArgs),
+    /// Checks a data directory, or says what is in it.
+    #[command(subcommand)]
+    Db(db::DbCommand),
+    /// Executes a chain's whole log again and compares every root.
+    Replay(db::ReplayArgs),
+    /// Measures a node with token transfers.
+    Load(load::LoadArgs),
+    /// Checks a node's settings.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Prints completions for a shell.
+    Completions(completions::CompletionsArgs),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.global.output == Format::Json);
+    match run(cli, &output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output.error(&error);
+            ExitCode::from(error.exit as u8)
+        }
+    }
+}
+
+fn run(cli: Cli, output: &Output) -> Result<(), CliError> {
+    let Cli { global, command } = cli;
+    let context = || Context::new(output, &global.node, global.from.as_deref());
+    // A node logs as it runs; a command says something only when asked to.
+    let serves = matches!(&command, Command::Dev(args) if args.serves());
+    log_to_stderr(global.verbose + u8::from(serves));
+    match command {
+        Command::New(args) => new::run(args, output),
+        Command::Build(args) => build::run(args, output),
+        Command::Test(args) => test::run(args, output),
+        Command::Db(command) => db::run(command, output),
+        Command::Replay(args) => db::replay_log(args, output),
+        Command::Config(command) => config::run(command, output),
+        Command::Completions(args) => completions::run(args),
+        Command::Dev(args) if args.serves() => dev::serve(args, output),
+        Command::Dev(args) => wait_for(dev::control(args, &context()?)),
+        Command::Deploy(args) => wait_for(deploy::run(args, &context()?)),
+        Command::Upgrade(args) => wait_for(upgrade::run(args, &context()?)),
+        Command::Contract(command) => wait_for(contract::run(command, &context()?)),
+        Command::Call(args) => wait_for(call::run(args, &context()?)),
+        Command::Query(args) => wait_for(query::run(args, &context()?)),
+        Command::State(args) => wait_for(state::run(args, &context()?)),
+        Command::Events(args) => wait_for(events::run(args, &context()?)),
+        Command::Tx(args) => wait_for(tx::run(args, &context()?)),
+        Command::Block(args) => wait_for(block::run(args, &context()?)),
+        Command::Account(command) => wait_for(account::run(command, &context()?)),
+        Command::Transfer(args) => wait_for(transfer::run(args, &context()?)),
+        Command::Status => wait_for(status::run(&context()?)),
+        Command::Abi(args) => wait_for(abi::run(args, &context()?)),
+        Command::Load(args) => wait_for(load::run(args, &context()?)),
+    }
+}
+
+fn wait_for(command: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+}
+
+fn log_to_stderr(verbosity: u8) {
+    let default = match verbosity {
+        0 => "error",
+        1 => "warn,rustorium=info",
+        2 => "info,rustorium=debug",
+        _ => "debug",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("RUST_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_and_a_contract_s_arguments_do_not_collide() {
+        let line = "rustorium call token transfer_from from=alice to=bob amount=5 --dry-run --from carol";
+        let cli = Cli::try_parse_from(line.split(' ')).expect("parses");
+        assert_eq!(cli.global.from.as_deref(), Some("carol"));
+        let Command::Call(args) = cli.command else { panic!("a call") };
+        assert_eq!(args.arguments, ["from=alice", "to=bob", "amount=5"]);
+        assert!(args.dry_run);
+    }
+
+    #[test]
+    fn every_command_of_the_table_parses() {
+        for line in [
+            "dev --data-dir d --listen 127.0.0.1:0 --block-time 0 --durability none --seed s",
+            "dev --genesis genesis.toml",
+            "dev time +1h",
+            "dev mine",
+            "dev set alice balance=5",
+            "new hello --template token",
+            "build",
+            "build hello",
+            "test hello",
+            "deploy hello --name hello --admin none supply=1",
+            "deploy hello.wasm --name hello @args.json",
+            "upgrade hello hello --dry-run",
+            "contract show hello",
+            "contract set-admin hello none",
+            "call hello transfer to=bob amount=5 --value 1 --gas 5 --wait certified",
+            "query hello balance_of account=bob --height 5 --verify --trust 0x00 --max-age 5s",
+            "state hello balances bob --verify",
+            "events hello",
+            "events hello Transfer --where to=bob --after 1.0.0.00000000 --follow --limit 5",
+            "events hello --from-height 5",
+            "tx 0x00",
+            "tx prepare @input.json",
+            "tx sign @prepared.json",
+            "tx send @signed.json",
+            "tx decode 0x00",
+            "block latest",
+            "account new carla",
+            "account import carla",
+            "account list",
+            "account show carla",
+            "account fund carla amount=5",
+            "transfer to=bob amount=5",
+            "status",
+            "abi hello",
+            "db check --data-dir d",
+            "db stats --data-dir d",
+            "replay --data-dir d --into e",
+            "load --transfers 5",
+            "config check",
+            "completions bash",
+            "--output json status",
+            "status --output json -vv --node http://h:1",
+        ] {
+            let words = std::iter::once("rustorium").chain(line.split(' '));
+            if let Err(error) = Cli::try_parse_from(words) {
+                panic!("{line}: {error}");
+            }
+        }
+    }
+}
