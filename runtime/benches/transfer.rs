@@ -1,10 +1,10 @@
 //! A token transfer (two reads, two writes, an event) through the whole of `execute`, against the same WebAssembly in
 //! bare wasmtime with its default allocator: a fresh instance for each call, fuel on, state in a hash map.
-#![expect(missing_docs, clippy::unwrap_used, reason = "a bench")]
+#![expect(clippy::unwrap_used, reason = "a bench")]
 
 use std::{collections::HashMap, hint::black_box, sync::Arc};
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group};
 use rustorium_runtime::{
     BlockContext, Execution, InMemoryState, Runtime, RuntimeConfig, StateKey, StateRead, Transaction,
 };
@@ -173,10 +173,14 @@ fn bare_linker(engine: &wasmtime::Engine) -> wasmtime::Linker<BareState> {
         })
         .unwrap();
     linker
-        .func_wrap(module, "storage_write", |mut caller: Caller<'_>, key: u32, key_length: u32, value: u32, length: u32| {
-            let (memory, state) = memory(&mut caller);
-            state.entries.insert(slice(memory, key, key_length).to_vec(), slice(memory, value, length).to_vec());
-        })
+        .func_wrap(
+            module,
+            "storage_write",
+            |mut caller: Caller<'_>, key: u32, key_length: u32, value: u32, length: u32| {
+                let (memory, state) = memory(&mut caller);
+                state.entries.insert(slice(memory, key, key_length).to_vec(), slice(memory, value, length).to_vec());
+            },
+        )
         .unwrap();
     linker
         .func_wrap(module, "emit", |mut caller: Caller<'_>, _: u32, _: u32, fields: u32, length: u32| {
@@ -191,7 +195,6 @@ fn bare_entries() -> HashMap<Vec<u8>, Vec<u8>> {
     [3u8, 4].into_iter().map(|account| (vec![account; 32], (1u64 << 40).to_le_bytes().to_vec())).collect()
 }
 
-/// Runs on a thread that is deep enough, where executions belong.
 fn one_thread(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("contract_transfer_one_thread");
     group.throughput(Throughput::Elements(BATCH));
@@ -265,17 +268,13 @@ impl Worker {
     }
 }
 
-fn on_deep_stack(criterion: &mut Criterion) {
-    let mut owned = std::mem::take(criterion);
-    *criterion = rustorium_runtime::spawn("bench", move || {
-        one_thread(&mut owned);
-        two_threads(&mut owned);
-        owned
-    })
-    .unwrap()
-    .join()
-    .unwrap();
-}
+criterion_group!(benches, one_thread, two_threads);
 
-criterion_group!(benches, on_deep_stack);
-criterion_main!(benches);
+fn main() {
+    // Executions belong on a thread that is deep enough, and criterion runs on the thread that it is called on.
+    let bench = || {
+        benches();
+        Criterion::default().configure_from_args().final_summary();
+    };
+    rustorium_runtime::spawn("bench", bench).unwrap().join().unwrap();
+}

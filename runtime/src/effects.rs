@@ -17,6 +17,7 @@ use crate::state::{StateKey, Writes};
 
 /// What became of a record's transaction at its turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "almost every execution is the large one")]
 pub enum Execution {
     /// Nothing happened, and there is no receipt.
     NoOp(NoOp),

@@ -106,9 +106,8 @@ fn run_messages(
 ) -> Result<(Box<Session>, u64, RanMessages), ExecuteError> {
     let body = &transaction.body;
     let limit = transaction.gas_limit(&session.block.limits).0;
-    let intrinsic = gas::TRANSACTION
-        + gas::SIGNATURE * transaction.signatures()
-        + gas::TRANSACTION_BYTE * transaction.bytes();
+    let intrinsic =
+        gas::TRANSACTION + gas::SIGNATURE * transaction.signatures() + gas::TRANSACTION_BYTE * transaction.bytes();
     if intrinsic > limit {
         return Ok((session, limit, Err((0, CallFailure::new(Code::OutOfGas)))));
     }

@@ -50,11 +50,14 @@ pub(crate) fn run(session: Box<Session>, sender: Address, message: &Message, gas
             let contract = hash::contract_id(sender, salt);
             charged(session, gas::INSTANTIATE, gas_limit, |session, gas| {
                 let (session, completed) = call::instantiate(session, new, gas)?;
-                Ok((session, completed.done(|mut returned| MessageResult::Instantiate {
-                    contract,
-                    // The address comes first.
-                    returned: returned.split_off(Address::LEN.min(returned.len())),
-                })))
+                Ok((
+                    session,
+                    completed.done(|mut returned| MessageResult::Instantiate {
+                        contract,
+                        // The address comes first.
+                        returned: returned.split_off(Address::LEN.min(returned.len())),
+                    }),
+                ))
             })
         }
         Message::Call { contract, method, args, value } => charged(session, gas::CALL, gas_limit, |session, gas| {
@@ -92,12 +95,7 @@ impl Completed {
 }
 
 /// Charges a price, then does the rest with what is left.
-fn charged(
-    session: Box<Session>,
-    price: u64,
-    gas_limit: u64,
-    rest: impl FnOnce(Box<Session>, u64) -> Ran,
-) -> Ran {
+fn charged(session: Box<Session>, price: u64, gas_limit: u64, rest: impl FnOnce(Box<Session>, u64) -> Ran) -> Ran {
     let Some(gas) = gas_limit.checked_sub(price) else {
         return Ok((session, Done { gas_used: gas_limit, result: Err(CallFailure::new(Code::OutOfGas)) }));
     };

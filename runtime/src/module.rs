@@ -76,9 +76,8 @@ impl Module {
     }
 
     fn new(compiled: &wasmtime::Module, facts: &Facts, linker: &Linker<Frame>) -> Result<Self, EngineError> {
-        let export = |name| {
-            compiled.get_export_index(name).ok_or(EngineError::Invariant("an accepted module lacks an export"))
-        };
+        let export =
+            |name| compiled.get_export_index(name).ok_or(EngineError::Invariant("an accepted module lacks an export"));
         let functions = compiled.exports().filter(|export| export.ty().func().is_some());
         let image = compiled.image_range();
         Ok(Self {

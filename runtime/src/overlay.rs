@@ -33,13 +33,7 @@ pub(crate) struct Mark(usize);
 impl Overlay {
     /// No changes yet.
     pub(crate) fn new(below: Arc<dyn StateRead>) -> Self {
-        Self {
-            below,
-            reads: HashMap::new(),
-            codes: HashSet::new(),
-            writes: HashMap::new(),
-            journal: Vec::new(),
-        }
+        Self { below, reads: HashMap::new(), codes: HashSet::new(), writes: HashMap::new(), journal: Vec::new() }
     }
 
     /// The value of an entry as of now.

@@ -168,7 +168,8 @@ fn call_back(mark: &str) -> (Chain, ContractId) {
             (call $return_data (i32.const 248) (i32.const 8)))"#,
     ));
     let again = format!(r#"(func (export "call.again")) {mark}"#);
-    let outer = chain.deploy(&caller(relay, "relay", 0, 0, "(call $return_data (i32.const 2048) (i32.const 8))", &again));
+    let outer =
+        chain.deploy(&caller(relay, "relay", 0, 0, "(call $return_data (i32.const 2048) (i32.const 8))", &again));
     (chain, outer)
 }
 

@@ -115,8 +115,7 @@ impl Chain {
     }
 
     pub fn call_with(&mut self, contract: ContractId, method: &str, args: &[u8], value: u128, gas: u64) -> Effects {
-        let message =
-            Message::Call { contract, method: method.into(), args: args.into(), value: Amount(value) };
+        let message = Message::Call { contract, method: method.into(), args: args.into(), value: Amount(value) };
         let body = Body { gas_limit: Gas(gas), ..self.body(vec![message]) };
         self.send_body(body)
     }

@@ -30,12 +30,14 @@ fn pointers_out_of_the_memory_trap() {
         "(call $fail (i32.const 65536) (i32.const 1) (i32.const 0) (i32.const 0))",
         "(call $panic (i32.const 65536) (i32.const 1))",
         "(call $emit (i32.const 0) (i32.const 1) (i32.const 65536) (i32.const 1))",
-        "(drop (call $transfer (i32.const 65504) (i32.const 0) (i64.const 0) (i32.const 0) (i32.const 0)))",
-        "(drop (call $call (i32.const 0) (i32.const 65000) (i32.const 1000) (i32.const 0) (i32.const 0) (i32.const 0) (i64.const 0) (i32.const 0) (i32.const 0)))",
+        "(drop (call $transfer (i32.const 65504) (i32.const 1024) (i64.const 0) (i32.const 0) (i32.const 0)))",
+        "(drop (call $call (i32.const 1024) (i32.const 65000) (i32.const 1000) (i32.const 0) (i32.const 0) (i32.const 0) (i64.const 0) (i32.const 0) (i32.const 0)))",
         "(drop (call $ed25519_verify (i32.const 0) (i32.const 65473) (i32.const 0) (i32.const 0)))",
     ];
     for body in bodies {
-        let id = chain.deploy(&contract(&format!(r#"(data (i32.const 0) "name") (func (export "call.x") {body})"#)));
+        let id = chain.deploy(&contract(&format!(
+            r#"(data (i32.const 0) "name") (data (i32.const 1024) "\01") (func (export "call.x") {body})"#
+        )));
         let effects = chain.call(id, "x", b"args");
         assert_eq!(failure(&effects).code, Code::Trap, "{body}");
         assert!(effects.diagnostics.message.as_ref().unwrap().contains("out of the memory"), "{body}");
@@ -185,7 +187,10 @@ fn the_border_is_the_host_table() {
     assert!(unknown(import(r#"(import "rustorium.1" "height" (global i64))"#)));
     let other = import(r#"(import "rustorium.1" "height" (func (result i32)))"#);
     assert_eq!(other.to_string(), "the import `height` has the type () -> (i32); the host's is () -> (i64)");
-    assert!(matches!(import(r#"(import "rustorium.1" "log" (func (param i32 f32)))"#), InvalidModule::Float { .. } | InvalidModule::Malformed { .. } | InvalidModule::ImportType { .. }));
+    assert!(matches!(
+        import(r#"(import "rustorium.1" "log" (func (param i32 f32)))"#),
+        InvalidModule::Float { .. } | InvalidModule::Malformed { .. } | InvalidModule::ImportType { .. }
+    ));
 }
 
 #[test]
@@ -199,10 +204,7 @@ fn exports_have_their_shapes() {
         let refused = refusal(&contract(&format!(r#"(global (export "{name}") i32 (i32.const 0))"#)));
         assert_eq!(refused, InvalidModule::EntryType(name.into()));
     }
-    assert_eq!(
-        refusal(&contract(r#"(export "call.log" (func $rest))"#)),
-        InvalidModule::EntryType("call.log".into()),
-    );
+    assert_eq!(refusal(&contract(r#"(export "call.log" (func $rest))"#)), InvalidModule::EntryType("call.log".into()),);
     for name in ["call.", "rustorium.stack", &format!("call.{}", "x".repeat(65))] {
         let refused = refusal(&contract(&format!(r#"(func (export "{name}"))"#)));
         assert_eq!(refused, InvalidModule::ExportName(name.into()));

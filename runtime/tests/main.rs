@@ -5,8 +5,8 @@
 mod calls;
 mod chain;
 mod gas;
-mod hosts;
 mod hostile;
+mod hosts;
 mod modules;
 mod stack;
 mod transactions;

@@ -85,11 +85,9 @@ fn a_damaged_or_missing_file_is_compiled_again() {
 #[test]
 fn a_small_budget_only_costs_time() {
     let mut chain = Chain::with(RuntimeConfig { module_bytes: 1, executions: 2, ..RuntimeConfig::default() });
-    let ids: Vec<ContractId> = (0..3)
-        .map(|i| chain.deploy(&contract(&format!(r#"{CONTRACT} (func (export "view.v{i}"))"#))))
-        .collect();
-    let gas: Vec<u64> =
-        [0, 1, 2, 0, 1, 2].map(|i| chain.call(ids[i], "work", b"").receipt.gas_used.0).into();
+    let ids: Vec<ContractId> =
+        (0..3).map(|i| chain.deploy(&contract(&format!(r#"{CONTRACT} (func (export "view.v{i}"))"#)))).collect();
+    let gas: Vec<u64> = [0, 1, 2, 0, 1, 2].map(|i| chain.call(ids[i], "work", b"").receipt.gas_used.0).into();
     assert!(gas.iter().all(|used| *used == gas[0]));
 }
 

@@ -47,14 +47,14 @@ fn a_no_op_reads_the_sender_and_nothing_more() {
 fn dropped_transactions_pay_nothing_and_use_their_nonce() {
     let mut chain = Chain::new();
     let now = chain.block.time.0;
-    let cases: [(fn(Body, u64) -> Body, Code); 4] = [
-        (|body, now| Body { valid_until: Some(Timestamp(now - 1)), ..body }, Code::Expired),
-        (|body, _| Body { max_gas_price: Amount(1), ..body }, Code::FeeUnpaid),
-        (|body, _| Body { max_gas_price: Amount(FUNDS), ..body }, Code::FeeUnpaid),
-        (|body, _| Body { fee_payer: Some(AccountId([9; 32])), ..body }, Code::FeeUnpaid),
+    let mut body = || chain.body(vec![transfer(1)]);
+    let cases = [
+        (Body { valid_until: Some(Timestamp(now - 1)), ..body() }, Code::Expired),
+        (Body { max_gas_price: Amount(1), ..body() }, Code::FeeUnpaid),
+        (Body { max_gas_price: Amount(FUNDS), ..body() }, Code::FeeUnpaid),
+        (Body { fee_payer: Some(AccountId([9; 32])), ..body() }, Code::FeeUnpaid),
     ];
-    for (change, expected) in cases {
-        let body = change(chain.body(vec![transfer(1)]), now);
+    for (body, expected) in cases {
         let effects = chain.send_body(body.clone());
         assert_eq!(effects.receipt.outcome, Outcome::Dropped { code: expected });
         assert_eq!((effects.receipt.fee, effects.receipt.gas_used), (Amount::ZERO, Gas::ZERO));
@@ -86,12 +86,8 @@ fn a_failed_message_undoes_all_and_the_fee_is_paid() {
         (func (export "call.fail") (call $fail (i32.const 8) (i32.const 5) (i32.const 0) (i32.const 0)))"#,
     ));
     let before = chain.balance(ALICE);
-    let call = |method: &str| Message::Call {
-        contract: id,
-        method: method.into(),
-        args: Vec::new(),
-        value: Amount::ZERO,
-    };
+    let call =
+        |method: &str| Message::Call { contract: id, method: method.into(), args: Vec::new(), value: Amount::ZERO };
     let effects = chain.send(vec![transfer(3), call("set"), call("fail"), transfer(4)]);
     let failed = failure(&effects);
     assert_eq!((failed.message_index, failed.code), (2, Code::ContractError));

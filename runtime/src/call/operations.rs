@@ -46,7 +46,8 @@ pub(crate) fn transfer(mut session: Box<Session>, from: Address, to: Address, am
         return Ok((session, completed));
     };
     let arguments = Vec::new();
-    let entry = Entry { contract, export: RECEIVE.into(), caller: Some(from), arguments, value: amount, read_only: false };
+    let entry =
+        Entry { contract, export: RECEIVE.into(), caller: Some(from), arguments, value: amount, read_only: false };
     enter(session, entry, gas_limit)
 }
 
@@ -172,11 +173,7 @@ fn enter(mut session: Box<Session>, entry: Entry, gas_limit: u64) -> Step {
 }
 
 /// Checks the rules and moves the value.
-fn admit(
-    session: &mut Session,
-    entry: Entry,
-    gas_limit: u64,
-) -> Result<Result<Invocation, Completed>, ExecuteError> {
+fn admit(session: &mut Session, entry: Entry, gas_limit: u64) -> Result<Result<Invocation, Completed>, ExecuteError> {
     let Entry { contract, export, caller, arguments, value, read_only } = entry;
     if session.stack.len() >= CALL_DEPTH as usize {
         return Ok(Err(Completed::refused_because(Code::TooLarge, "calls between contracts nest too deep")));

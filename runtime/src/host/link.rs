@@ -13,7 +13,7 @@ use crate::call::Frame;
 /// All functions of the table. Each name is in exactly one of the modules.
 mod functions {
     pub(super) use super::{
-        chain::{balance, caller, genesis_hash, height, time, this, value},
+        chain::{balance, caller, genesis_hash, height, this, time, value},
         contract::{arguments, call, emit, fail, instantiate, log, panic, query, rest, return_data, transfer},
         crypto::{blake3, ed25519_verify, keccak256, poseidon, sha256},
         storage::{storage_read, storage_remove, storage_write},

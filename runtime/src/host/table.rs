@@ -45,21 +45,45 @@ impl HostFunction {
 }
 
 macro_rules! parameter {
-    (u64) => { &[WasmType::I64] };
-    (fixed) => { &[WasmType::I32] };
-    (bytes) => { &[WasmType::I32, WasmType::I32] };
+    (u64) => {
+        &[WasmType::I64]
+    };
+    (fixed) => {
+        &[WasmType::I32]
+    };
+    (bytes) => {
+        &[WasmType::I32, WasmType::I32]
+    };
 }
 
 macro_rules! result {
-    (unit) => { (&[], &[]) };
-    (never) => { (&[], &[]) };
-    (u64) => { (&[], &[WasmType::I64]) };
-    (flag) => { (&[], &[WasmType::I32]) };
-    (fixed) => { (&[WasmType::I32], &[]) };
-    (maybe_fixed) => { (&[WasmType::I32], &[WasmType::I32]) };
-    (bytes) => { (&[WasmType::I32, WasmType::I32], &[WasmType::I64]) };
-    (maybe_bytes) => { result!(bytes) };
-    (outcome) => { result!(bytes) };
+    (unit) => {
+        (&[], &[])
+    };
+    (never) => {
+        (&[], &[])
+    };
+    (u64) => {
+        (&[], &[WasmType::I64])
+    };
+    (flag) => {
+        (&[], &[WasmType::I32])
+    };
+    (fixed) => {
+        (&[WasmType::I32], &[])
+    };
+    (maybe_fixed) => {
+        (&[WasmType::I32], &[WasmType::I32])
+    };
+    (bytes) => {
+        (&[WasmType::I32, WasmType::I32], &[WasmType::I64])
+    };
+    (maybe_bytes) => {
+        result!(bytes)
+    };
+    (outcome) => {
+        result!(bytes)
+    };
 }
 
 macro_rules! rows {

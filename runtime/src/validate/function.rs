@@ -59,9 +59,8 @@ impl Shape {
         for _ in 0..locals.get_count() {
             shape.locals = shape.locals.saturating_add(locals.read()?.0);
         }
-        let results = |ty: Option<u32>| {
-            ty.and_then(|index| types.get(index as usize)).map_or(0, |signature| signature.results)
-        };
+        let results =
+            |ty: Option<u32>| ty.and_then(|index| types.get(index as usize)).map_or(0, |signature| signature.results);
         let mut depth: u32 = 0;
         for operator in body.get_operators_reader()? {
             let operator = operator?;

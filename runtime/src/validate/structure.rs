@@ -3,8 +3,7 @@
 use rustorium_types::{abi::Abi, host};
 use wasmparser::{
     CustomSectionReader, ExportSectionReader, ExternalKind, FunctionBody, ImportSectionReader, MemorySectionReader,
-    Payload, TableSectionReader, TypeRef, TypeSectionReader, ValType,
-    types::Types,
+    Payload, TableSectionReader, TypeRef, TypeSectionReader, ValType, types::Types,
 };
 
 use super::{
@@ -51,9 +50,7 @@ impl Structure {
             Payload::GlobalSection(reader) => at_most("globals", reader.count(), limits::GLOBALS),
             Payload::ExportSection(reader) => self.exports(reader),
             Payload::StartSection { .. } => Err(InvalidModule::Start),
-            Payload::ElementSection(reader) => {
-                at_most("element segments", reader.count(), limits::ELEMENT_SEGMENTS)
-            }
+            Payload::ElementSection(reader) => at_most("element segments", reader.count(), limits::ELEMENT_SEGMENTS),
             Payload::DataSection(reader) => at_most("data segments", reader.count(), limits::DATA_SEGMENTS),
             Payload::CustomSection(section) => self.custom(section),
             _ => Ok(()),
@@ -83,7 +80,11 @@ impl Structure {
             let expected = function.signature();
             if found != Some(&expected) {
                 let found = found.map_or_else(|| "another".to_owned(), describe);
-                return Err(InvalidModule::ImportType { name: shown(import.name), found, expected: describe(&expected) });
+                return Err(InvalidModule::ImportType {
+                    name: shown(import.name),
+                    found,
+                    expected: describe(&expected),
+                });
             }
             self.functions.push(ty);
             self.imported += 1;
@@ -150,8 +151,10 @@ impl Structure {
     pub(super) fn check_function(&mut self, body: &FunctionBody<'_>, wasm: &[u8]) -> Result<(), InvalidModule> {
         let index = self.imported as usize + self.stack_units.len();
         let own = self.functions.get(index).and_then(|ty| self.types.get(*ty as usize)).copied().unwrap_or_default();
-        let shape = Shape::of(body, &own, &self.types, &self.functions)
-            .map_err(|error| InvalidModule::Malformed { offset: error.offset(), message: error.message().to_owned() })?;
+        let shape = Shape::of(body, &own, &self.types, &self.functions).map_err(|error| InvalidModule::Malformed {
+            offset: error.offset(),
+            message: error.message().to_owned(),
+        })?;
         if let Some((what, found, limit)) = shape.excess() {
             let function = names::function_name(wasm, index as u32);
             return Err(InvalidModule::FunctionTooLarge { function, what, found, limit });
