@@ -3,7 +3,8 @@
 //! Contracts run as native Rust, so a test takes microseconds, a debugger works, and a method's own `Result`
 //! comes back. The rules are the real host's: a failed call leaves nothing behind, only payable methods take
 //! value, a contract on the stack is not re-entered, views change nothing, limits hold, hashes and signatures
-//! are real. Gas is not counted; what a call costs, and whether the module is accepted, is seen on a dev chain.
+//! are real. Gas is not counted here: `rustorium test` runs what tests
+//! do once more on the module, and shows what it costs.
 //!
 //! ```
 //! use rustorium_sdk::prelude::*;
@@ -56,6 +57,7 @@ use crate::{
 mod frame;
 pub(crate) mod host;
 mod state;
+mod trace;
 
 #[doc(hidden)]
 pub use frame::entered;
@@ -192,7 +194,9 @@ impl Mock {
         amount: u128,
     ) -> Result<(), Failure> {
         let (from, to) = (from.into(), to.into());
-        match self.with_current(|| host::send(from, to, Amount(amount))) {
+        let sent = self.with_current(|| host::send(from, to, Amount(amount)));
+        self.state.get_mut().note_transfer(from, to, Amount(amount), sent.is_ok());
+        match sent {
             Ok(_) => Ok(()),
             Err(error) => Err(Failure { code: error.code, message: error.error.map_or_else(String::new, |error| error.name) }),
         }
@@ -230,7 +234,7 @@ impl Mock {
 
     /// Sets an address's native balance.
     pub fn set_balance(&mut self, address: impl Into<Address>, balance: u128) {
-        self.state.get_mut().set_balance(address.into(), Amount(balance));
+        self.state.get_mut().endow_anew(address.into(), Amount(balance));
     }
 
     /// The height that contracts see.
@@ -330,7 +334,7 @@ impl Mock {
 
 impl Default for Mock {
     fn default() -> Self {
-        Self { state: RefCell::new(State::default()), value: 0 }
+        Self { state: RefCell::new(State::traced(trace::Trace::begin())), value: 0 }
     }
 }
 

@@ -31,8 +31,8 @@ pub(super) struct Frame {
     pub(super) returned: Vec<u8>,
     /// No changes here: a view, or below one.
     pub(super) read_only: bool,
-    /// Whether the method is known.
-    named: bool,
+    /// Which method, once it is known: the kind that it is marked as, and its name.
+    pub(super) method: Option<(MethodKind, String)>,
     pub(super) mark: Mark,
 }
 
@@ -47,14 +47,14 @@ impl Frame {
             arguments: Vec::new(),
             returned: Vec::new(),
             read_only: kind == MethodKind::View,
-            named: false,
+            method: None,
             mark: Mark::default(),
         }
     }
 
     /// A frame of a known method.
     pub(super) fn with_arguments(self, arguments: &[u8]) -> Self {
-        Self { arguments: arguments.to_vec(), named: true, ..self }
+        Self { arguments: arguments.to_vec(), method: Some((self.kind, String::new())), ..self }
     }
 }
 
@@ -148,6 +148,7 @@ impl State {
 
     fn leave(&mut self, success: bool) -> Option<Frame> {
         let frame = self.frames.pop()?;
+        self.note(&frame, success);
         if !success {
             self.undo(frame.mark);
         }
@@ -162,8 +163,8 @@ impl State {
 pub fn entered(kind: MethodKind, method: &str, payable: bool, arguments: &dyn Fn(&mut Vec<u8>)) {
     let mut refused = None;
     state::try_with(|state| {
-        let Some(frame) = state.frames.last_mut().filter(|frame| !frame.named) else { return };
-        frame.named = true;
+        let Some(frame) = state.frames.last_mut().filter(|frame| frame.method.is_none()) else { return };
+        frame.method = Some((kind, method.to_owned()));
         arguments(&mut frame.arguments);
         let once = |kind| matches!(kind, MethodKind::Init | MethodKind::Migrate | MethodKind::Receive);
         if kind != frame.kind && (once(kind) || frame.kind == MethodKind::Init) {
@@ -186,8 +187,9 @@ pub(super) fn checked_method(
     value: Amount,
 ) -> Result<fn(), Code> {
     let program = state.program(contract).ok_or(Code::NotFound)?;
-    let method = program.method(kind, name).ok_or(Code::UnknownMethod)?;
-    let function = (program.function)(kind, name).ok_or(Code::UnknownMethod)?;
+    let missing = if kind == MethodKind::Receive { Code::NotPayable } else { Code::UnknownMethod };
+    let method = program.method(kind, name).ok_or(missing)?;
+    let function = (program.function)(kind, name).ok_or(missing)?;
     let on_stack = state.frames.iter().any(|frame| frame.contract == contract);
     if on_stack && kind != MethodKind::View && !method.reentrant {
         return Err(Code::Reentrant);

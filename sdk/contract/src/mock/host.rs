@@ -139,6 +139,8 @@ pub(crate) fn instantiate(
     let has_init = state::with(|state| checked_init(state, address));
     let returned = if has_init {
         dispatch(creator, address, MethodKind::Init, "init", arguments, value)
+    } else if !arguments.is_empty() {
+        Err(refusal(Code::UnknownMethod))
     } else if value > Amount::ZERO {
         Err(refusal(Code::NotPayable))
     } else {

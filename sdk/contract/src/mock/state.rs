@@ -14,7 +14,10 @@ use rustorium_types::{
     id::{Address, Amount, ContractId, Hash, Timestamp},
 };
 
-use super::frame::Frame;
+use super::{
+    frame::Frame,
+    trace::{Block, Trace},
+};
 use crate::{abi::Method, contract::Contract};
 
 /// The start of 2026.
@@ -63,6 +66,8 @@ pub(super) struct State {
     pub(super) frames: Vec<Frame>,
     pub(super) height: u64,
     pub(super) time: Timestamp,
+    /// What the test did, if somebody wants to know.
+    trace: Option<Trace>,
 }
 
 impl Default for State {
@@ -78,20 +83,35 @@ impl Default for State {
             frames: Vec::new(),
             height: 1,
             time: FIRST_TIME,
+            trace: None,
         }
     }
 }
 
 impl State {
+    pub(super) fn traced(trace: Option<Trace>) -> Self {
+        Self { trace, ..Self::default() }
+    }
+
     pub(super) fn endow(&mut self, account: Address, balance: u128) {
-        self.balances.entry(account).or_insert(Amount(balance));
+        if !self.balances.contains_key(&account) {
+            self.endow_anew(account, Amount(balance));
+        }
+    }
+
+    /// Sets a balance from outside.
+    pub(super) fn endow_anew(&mut self, address: Address, balance: Amount) {
+        self.set_balance(address, balance);
+        if let Some(trace) = &mut self.trace {
+            trace.account(address, balance);
+        }
     }
 
     pub(super) fn balance(&self, address: Address) -> Amount {
         self.balances.get(&address).copied().unwrap_or_default()
     }
 
-    pub(super) fn set_balance(&mut self, address: Address, balance: Amount) {
+    fn set_balance(&mut self, address: Address, balance: Amount) {
         let before = self.balances.insert(address, balance);
         self.changes.push(Undo::Balance(address, before));
     }
@@ -145,9 +165,12 @@ impl State {
     }
 
     /// The address of the creator's next contract.
-    pub(super) fn next_contract(&self, creator: Address) -> ContractId {
+    pub(super) fn next_contract(&mut self, creator: Address) -> ContractId {
         let mut salt = [0; 32];
         salt[..8].copy_from_slice(&(self.contracts.len() as u64).to_le_bytes());
+        if let Some(trace) = &mut self.trace {
+            trace.salt(salt);
+        }
         hash::contract_id(creator, &salt)
     }
 
@@ -156,6 +179,22 @@ impl State {
         let hash = hash::code_hash(program.name.as_bytes());
         self.codes.insert(hash, program);
         hash
+    }
+
+    /// Writes down a frame that ends, if it is the test's own, before what it changed is undone.
+    pub(super) fn note(&mut self, frame: &Frame, success: bool) {
+        let Some(trace) = self.trace.as_mut().filter(|_| self.frames.is_empty()) else { return };
+        let changes = self.changes.get(frame.mark.changes..).unwrap_or_default();
+        let changed = changes.iter().any(|change| matches!(change, Undo::Storage(..)));
+        let program = self.contracts.get(&frame.contract).map_or("", |program| program.name);
+        trace.frame(frame, program, Block { height: self.height, time: self.time }, changed, success);
+    }
+
+    /// Writes down value that a test sent.
+    pub(super) fn note_transfer(&mut self, from: Address, to: Address, amount: Amount, success: bool) {
+        if let Some(trace) = &mut self.trace {
+            trace.transfer(from, to, amount, Block { height: self.height, time: self.time }, success);
+        }
     }
 
     /// Events since the outermost frame began.

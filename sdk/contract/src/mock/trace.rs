@@ -36,6 +36,8 @@ pub(super) struct Trace {
     lines: String,
     /// Of the contract that was deployed last.
     salt: [u8; 32],
+    /// What follows could not be done once more.
+    ended: bool,
 }
 
 /// What contracts see of a block.
@@ -52,7 +54,7 @@ impl Trace {
         let number = CHAINS.fetch_add(1, Ordering::Relaxed);
         let path = PathBuf::from(folder).join(format!("{}-{number}.jsonl", std::process::id()));
         let test = thread::current().name().unwrap_or_default().to_owned();
-        let mut trace = Self { path, lines: String::new(), salt: [0; 32] };
+        let mut trace = Self { path, lines: String::new(), salt: [0; 32], ended: false };
         trace.line(format_args!(r#""type":"test","name":{test:?}"#));
         Some(trace)
     }
@@ -78,7 +80,8 @@ impl Trace {
         let (args, end) = (hex(&frame.arguments), end(block, success));
         let Frame { contract, value, .. } = frame;
         let caller = frame.caller.map(|caller| caller.to_string()).unwrap_or_default();
-        match (frame.kind, &frame.method) {
+        let kind = frame.method.as_ref().map_or(frame.kind, |(kind, _)| *kind);
+        match (kind, &frame.method) {
             // A transfer is one already.
             (MethodKind::Receive, _) => {}
             (MethodKind::Migrate, _) => self.opaque("it upgrades a contract"),
@@ -90,10 +93,10 @@ impl Trace {
                 ));
             }
             (_, None) => {}
-            (MethodKind::Call, Some(method)) => self.line(format_args!(
+            (MethodKind::Call, Some((_, method))) => self.line(format_args!(
                 r#""type":"call","caller":"{caller}","contract":"{contract}","method":"{method}","args":"{args}","value":"{value}",{end}"#
             )),
-            (MethodKind::View, Some(method)) => self.line(format_args!(
+            (MethodKind::View, Some((_, method))) => self.line(format_args!(
                 r#""type":"view","contract":"{contract}","method":"{method}","args":"{args}",{end}"#
             )),
         }
@@ -101,10 +104,13 @@ impl Trace {
 
     fn opaque(&mut self, why: &str) {
         self.line(format_args!(r#""type":"opaque","why":"{why}""#));
+        self.ended = true;
     }
 
     fn line(&mut self, fields: core::fmt::Arguments<'_>) {
-        let _ = writeln!(self.lines, "{{{fields}}}");
+        if !self.ended {
+            let _ = writeln!(self.lines, "{{{fields}}}");
+        }
     }
 }
 
