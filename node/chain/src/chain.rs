@@ -28,7 +28,7 @@ use rustorium_types::{
 use thiserror::Error;
 
 use crate::{
-    cut::{Results, Rules, UnsupportedGenesis},
+    cut::{Parent, Results, Rules, UnsupportedGenesis},
     dev::DevTime,
     engine::Engine,
     fault::{Fault, Faults},
@@ -36,10 +36,11 @@ use crate::{
     handle::Handle,
     lock::{DirectoryLock, LockError},
     log::{
-        Directory, Disk, EmbeddedLog, LanePosition, Log, LogError, LogOptions, Reader, TransactionProcessor,
+        Directory, Disk, EmbeddedLog, Kind, LanePosition, Log, LogError, LogOptions, Reader, TransactionProcessor,
+        certificate_entry,
     },
     metrics::Metrics,
-    pipeline::{Clock, Common, CommitPolicy, Executed, OnPublish, Parts, Pipeline, Seal, Start, Subscribers},
+    pipeline::{Clock, CommitPolicy, Common, Executed, OnPublish, Parts, Pipeline, Seal, Start, Subscribers},
     snapshot::Snapshot,
     sole::{NotSole, Signer, Sole},
     storage::{Store, StoreError, StoreOptions},
@@ -132,13 +133,21 @@ impl Chain {
     /// # Errors
     /// When the directory is in use or another chain's, or what it holds is damaged.
     pub fn open(config: ChainConfig) -> Result<Self, OpenError> {
+        let disk = log_disk(&config.directory)?;
+        Self::open_on(config, disk)
+    }
+
+    /// As [`Chain::open`], with the log on a disk of the caller's: a simulated one that loses power, for example.
+    ///
+    /// # Errors
+    /// As [`Chain::open`].
+    pub fn open_on(config: ChainConfig, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
         let lock = DirectoryLock::take(&config.directory)?;
         let rules = Rules::new(config.genesis)?;
         let signer = Signer::new(config.key, rules.genesis())?;
         let store = Arc::new(Store::open(&config.directory, rules.genesis(), &config.store)?);
-        let disk = log_disk(&config.directory)?;
         let options = LogOptions { durability: config.store.durability, ..LogOptions::default() };
-        let (log, _) = Log::open(Arc::clone(&disk), &genesis_bytes(rules.genesis()), rules.chain(), options)?;
+        let (mut log, _) = Log::open(Arc::clone(&disk), &genesis_bytes(rules.genesis()), rules.chain(), options)?;
         let executed = store.snapshot().height();
         if log.position().headers < executed.0 {
             return Err(LogError::Shorter { log: Height(log.position().headers), executed }.into());
@@ -147,6 +156,10 @@ impl Chain {
         let reader = Reader::new(disk);
         let follower = Follower::new(rules.clone(), engine.clone(), Arc::clone(&store), config.commit);
         let recovered = recover(follower, reader.clone(), signer.clone(), Arc::clone(&store))?;
+        if let Some(entry) = &recovered.unsigned {
+            log.append(Kind::Certificate, entry)?;
+            log.sync()?;
+        }
 
         let (queue, submissions) = submit::queue();
         let common = Common { store: Arc::clone(&store), metrics: Arc::default(), faults: Faults::default() };
@@ -290,17 +303,14 @@ pub(crate) fn genesis_bytes(genesis: &Genesis) -> Vec<u8> {
 
 /// Where the chain stands once the log is executed.
 struct Recovered {
-    parent: crate::cut::Parent,
+    parent: Parent,
     start: Start,
+    /// The entry of the newest header's certificate, if the log lacks it.
+    unsigned: Option<Vec<u8>>,
 }
 
 /// Executes what the log has beyond the database, on a thread that executes at full speed.
-fn recover(
-    mut follower: Follower,
-    reader: Reader,
-    signer: Signer,
-    store: Arc<Store>,
-) -> Result<Recovered, OpenError> {
+fn recover(mut follower: Follower, reader: Reader, signer: Signer, store: Arc<Store>) -> Result<Recovered, OpenError> {
     let run = move || {
         let before = follower.parent().clone();
         let mut blocks = reader.blocks_above(before.height, before.lane_end())?;
@@ -323,14 +333,15 @@ fn recover(
             let again = parent.height.0 - before.height.0;
             tracing::info!(blocks = again, height = parent.height.0, "executed again what the database lacked");
         }
-        let waiting = follower.judge().check(blocks.into_rest());
         let snapshot = store.snapshot();
+        let unsigned = snapshot.head().filter(|_| !blocks.is_signed());
+        let unsigned = unsigned.map(|sealed| certificate_entry(parent.height, &sealed.certificate));
+        let waiting = follower.judge().check(blocks.into_rest());
         let root = snapshot.results_root(parent.height)?;
         let is_open = snapshot.block(parent.height)?.is_some_and(|block| !block.records.is_empty());
-        let dev_time =
-            if snapshot.genesis().dev { DevTime::read(&store.head_state())? } else { DevTime::default() };
+        let dev_time = if snapshot.genesis().dev { DevTime::read(&store.head_state())? } else { DevTime::default() };
         let executed = Executed { results: Results { height: parent.height, root }, dev_time };
-        Ok(Recovered { parent, start: Start { executed, is_open, waiting } })
+        Ok(Recovered { parent, start: Start { executed, is_open, waiting }, unsigned })
     };
     let thread: thread::JoinHandle<Result<Recovered, OpenError>> =
         rustorium_runtime::spawn("recover", run).map_err(OpenError::Thread)?;

@@ -7,7 +7,7 @@
 //!            │ values are under the state root (Store::check)
 //! ```
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use rustorium_types::{
     certificate::ValidatorSet,
@@ -20,7 +20,7 @@ use crate::{
     engine::{events_root, receipts_root},
     follow::{FollowError, check_certificate},
     lock::DirectoryLock,
-    log::Reader,
+    log::{Kind, LogError, Reader},
     replay::{ReplayError, ResultPart},
     snapshot::Snapshot,
     storage::{Store, StoreCheck, StoreError, StoreOptions},
@@ -56,15 +56,15 @@ pub fn check(directory: &Path, options: StoreOptions) -> Result<CheckReport, Rep
     let judge = Judge::new(rules.genesis());
     let (mut entries, mut records) = (0, 0);
     for entry in reader.entries()? {
-        let after = entry?.before;
-        (entries, records) = (after.entries + 1, after.records);
+        entries += 1;
+        records += u64::from(entry?.kind == Kind::Record);
     }
     let mut parent = rules.first_parent();
     let (mut blocks, mut stored_blocks) = (0, 0);
     for logged in reader.blocks_above(Height::ZERO, 0)? {
         let mut logged = logged?;
         let certificate = logged.certificate.take();
-        let checked = judge.check(logged.records).into_iter().map(std::sync::Arc::new).collect();
+        let checked = judge.check(logged.records).into_iter().map(Arc::new).collect();
         let block = Block { hash: logged.header.hash(), header: logged.header, records: checked };
         let height = block.header.height;
         let verdict = rules.validate(&parent, &block, Timestamp(u64::MAX), |covered| {
@@ -80,7 +80,6 @@ pub fn check(directory: &Path, options: StoreOptions) -> Result<CheckReport, Rep
             check_certificate(&block, &certificate, &validators, &rules)?;
         }
         blocks += 1;
-        records = records.max(block.header.lanes.first().map_or(0, |lane| lane.end));
         if height <= snapshot.height() {
             compare(&snapshot, &block)?;
             stored_blocks += 1;
@@ -89,7 +88,7 @@ pub fn check(directory: &Path, options: StoreOptions) -> Result<CheckReport, Rep
     }
     if blocks < snapshot.height().0 {
         let (log, executed) = (Height(blocks), snapshot.height());
-        return Err(crate::log::LogError::Shorter { log, executed }.into());
+        return Err(LogError::Shorter { log, executed }.into());
     }
     Ok(CheckReport { entries, blocks, records, stored_blocks, store: store.check()? })
 }

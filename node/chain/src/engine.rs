@@ -134,10 +134,8 @@ impl Engine {
                         Execution::NoOp(why) => block.no_ops.push((transaction.hash, why)),
                         Execution::Done(effects) => {
                             fees = Amount(fees.0.saturating_add(effects.receipt.fee.0));
-                            let entry = TransactionEntry {
-                                record: index as u32,
-                                accounts: accounts_of(&transaction.body),
-                            };
+                            let entry =
+                                TransactionEntry { record: index as u32, accounts: accounts_of(&transaction.body) };
                             writes(&mut state).extend(block.take(entry, effects));
                         }
                     }
@@ -156,7 +154,11 @@ impl Engine {
     }
 
     /// What a control record changes. A chain that takes none has judged it junk.
-    fn control(&self, control: Control, state: &dyn StateRead) -> Result<Option<(StateKey, Option<Bytes>)>, StateError> {
+    fn control(
+        &self,
+        control: Control,
+        state: &dyn StateRead,
+    ) -> Result<Option<(StateKey, Option<Bytes>)>, StateError> {
         Ok(match control {
             Control::TimeOffset { milliseconds } => {
                 Some(DevTime { offset: milliseconds, ..DevTime::read(state)? }.entry())

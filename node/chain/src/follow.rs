@@ -70,6 +70,12 @@ pub enum FollowError {
         /// Why.
         error: CertificateError,
     },
+    /// A header in the middle of the log has no certificate.
+    #[error("block {height} of the log has no certificate, and is not the newest")]
+    Unsigned {
+        /// Which.
+        height: Height,
+    },
     /// The certificate is over another header.
     #[error("the certificate of block {height} is over another header")]
     OtherCertificate {

@@ -56,7 +56,7 @@ pub(crate) use frame::MAX_BODY;
 use crate::{storage::Durability, submit::Ticket};
 
 /// Bytes of a segment: small enough to be read in some milliseconds when a node starts.
-pub const SEGMENT_BYTES: usize = 16 << 20;
+pub const SEGMENT_BYTES: usize = 8 << 20;
 
 /// A lane that takes records: the design's name for a transaction log.
 ///
@@ -182,7 +182,9 @@ pub enum LogError {
     #[error("there is no log in this directory")]
     Empty,
     /// The log lacks what the database executed.
-    #[error("the log ends at block {log}, and the database has executed block {executed}: the log lost blocks; restore it from a copy")]
+    #[error(
+        "the log ends at block {log}, and the database has executed block {executed}: the log lost blocks; restore it from a copy"
+    )]
     Shorter {
         /// The newest header of the log.
         log: Height,
@@ -259,7 +261,7 @@ impl Log {
             Rest::Damaged => return Err(LogError::damaged(&name, last.end, Damage::Frame)),
             Rest::Torn => {
                 tracing::warn!(file = name, offset = last.end, "cut a write that the last stop left unfinished");
-                file.cut(last.end as u64, last.bytes.len().max(last.end) as u64).map_err(LogError::io(&name))?;
+                file.cut(last.end as u64, options.segment_bytes.max(last.end) as u64).map_err(LogError::io(&name))?;
                 cut = Some((name.clone(), last.end as u64));
             }
         }
@@ -286,15 +288,9 @@ impl Log {
         Ok((log, Recovered { position, cut }))
     }
 
-    fn begin(
-        disk: Arc<dyn Disk>,
-        start: SegmentStart,
-        number: u64,
-        options: LogOptions,
-    ) -> Result<Self, LogError> {
+    fn begin(disk: Arc<dyn Disk>, start: SegmentStart, number: u64, options: LogOptions) -> Result<Self, LogError> {
         let name = segment::name(number);
-        let file =
-            disk.create(&name, options.segment_bytes as u64, &start.encode()).map_err(LogError::io(&name))?;
+        let file = disk.create(&name, options.segment_bytes as u64, &start.encode()).map_err(LogError::io(&name))?;
         Ok(Self {
             disk,
             options,

@@ -24,11 +24,10 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    thread::JoinHandle,
+    thread::{self, JoinHandle},
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use rustorium_runtime::spawn;
 
 pub use commit::CommitPolicy;
 pub use publish::{OnPublish, Published};
@@ -101,7 +100,7 @@ impl Pipeline {
         let stage = common.clone();
         threads.start("seal", move || seal.run(&to_seal, &from_root, &finalised, &stage))?;
         let stage = common.clone();
-        threads.start("execute", move || execute::run(&engine, &to_execute, &executed, &stage))?;
+        threads.start_deep("execute", move || execute::run(&engine, &to_execute, &executed, &stage))?;
         let stage = common.clone();
         threads.start("root", move || root::run(&to_root, &results, &applied, &committed, &stage))?;
         let stage = common.clone();
@@ -134,13 +133,33 @@ impl Threads {
         stage: &'static str,
         run: impl FnOnce() -> Result<(), Fault> + Send + 'static,
     ) -> io::Result<()> {
+        let run = self.guarded(stage, run);
+        self.started.push(thread::Builder::new().name(stage.to_owned()).spawn(run)?);
+        Ok(())
+    }
+
+    /// On a thread that executes at full speed.
+    fn start_deep(
+        &mut self,
+        stage: &'static str,
+        run: impl FnOnce() -> Result<(), Fault> + Send + 'static,
+    ) -> io::Result<()> {
+        let run = self.guarded(stage, run);
+        self.started.push(rustorium_runtime::spawn(stage, run)?);
+        Ok(())
+    }
+
+    fn guarded(
+        &self,
+        stage: &'static str,
+        run: impl FnOnce() -> Result<(), Fault> + Send + 'static,
+    ) -> impl FnOnce() + Send + 'static {
         let faults = self.faults.clone();
-        self.started.push(spawn(stage, move || match catch_unwind(AssertUnwindSafe(run)) {
+        move || match catch_unwind(AssertUnwindSafe(run)) {
             Ok(Ok(())) => {}
             Ok(Err(fault)) => faults.report(stage, fault),
             Err(_) => faults.report(stage, Fault::Panicked(stage)),
-        })?);
-        Ok(())
+        }
     }
 }
 

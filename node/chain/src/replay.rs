@@ -54,7 +54,7 @@ pub struct ReplayReport {
     pub height: Height,
     /// Records in blocks.
     pub records: u64,
-    /// Records in the log that no header takes yet.
+    /// Records in the log that no signed header takes yet.
     pub waiting: u64,
     /// Receipts.
     pub transactions: u64,
@@ -170,18 +170,22 @@ fn run(
         compared: 0,
     };
     let mut blocks = reader.blocks_above(Height::ZERO, 0)?;
+    let mut unsigned = None;
     for logged in &mut blocks {
         let mut logged = logged?;
-        let certificate = logged.certificate.take();
-        let block = follower.read(logged);
-        if let Some(certificate) = &certificate {
-            check_certificate(&block, certificate, &validators, rules)?;
-        } else {
-            // The node that goes on with this log signs it again; what it came to is shown all the same.
-            tracing::warn!(height = block.header.height.0, "the newest header is not signed");
+        if let Some(height) = unsigned {
+            return Err(FollowError::Unsigned { height }.into());
         }
+        let Some(certificate) = logged.certificate.take() else {
+            // The newest header is not final before the node that goes on with this log has signed it.
+            unsigned = Some(logged.header.height);
+            report.waiting += logged.records.len() as u64;
+            continue;
+        };
+        let block = follower.read(logged);
+        check_certificate(&block, &certificate, &validators, rules)?;
         report.records += block.records.len() as u64;
-        report.transactions += follower.follow(&block, certificate.unwrap_or_default())? as u64;
+        report.transactions += follower.follow(&block, certificate)? as u64;
         report.height = block.header.height;
         report.result = store.snapshot().result(report.height)?;
         let stored = original.as_ref().map(|original| original.result(report.height)).transpose()?.flatten();
@@ -190,7 +194,7 @@ fn run(
             report.compared += 1;
         }
     }
-    report.waiting = blocks.into_rest().len() as u64;
+    report.waiting += blocks.into_rest().len() as u64;
     store.commit()?;
     Ok(report)
 }

@@ -166,6 +166,7 @@ impl SubmitQueue {
         let sender = self.sender.read().unwrap_or_else(PoisonError::into_inner);
         let Some(sender) = sender.as_ref() else { return Ticket::refused(Refused::Stopped) };
         let length = record.len();
+        tracing::trace!(bytes = length, "submit");
         if self.bytes.fetch_add(length, Ordering::Relaxed) + length > QUEUED_BYTES {
             self.bytes.fetch_sub(length, Ordering::Relaxed);
             return Ticket::refused(Refused::Busy);

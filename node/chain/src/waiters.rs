@@ -68,11 +68,7 @@ impl Waiters {
     }
 
     /// Waits until a header commits to the result of a height; answers the newest such height.
-    pub(crate) fn certified(
-        &self,
-        height: Height,
-        snapshot: impl FnOnce() -> Arc<Snapshot>,
-    ) -> Handle<Height> {
+    pub(crate) fn certified(&self, height: Height, snapshot: impl FnOnce() -> Arc<Snapshot>) -> Handle<Height> {
         let (promise, handle) = handle::promise();
         self.lock().certified.entry(height).or_default().push(promise);
         self.lock().tell_certified(snapshot().certified());

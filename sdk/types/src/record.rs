@@ -26,6 +26,7 @@ use crate::{
 
 /// One record of a lane, decoded.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[expect(clippy::large_enum_variant, reason = "nearly every record is the larger variant")]
 pub enum Record {
     /// A transaction.
     Transaction(Signed),

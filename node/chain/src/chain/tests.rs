@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod crash;
+mod disks;
 mod rebuild;
 mod rules;
 

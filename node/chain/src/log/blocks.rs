@@ -33,9 +33,7 @@ pub struct LoggedBlock {
 /// Blocks above a height, in order; then [`Blocks::into_rest`] has what no block took.
 pub struct Blocks {
     entries: Entries,
-    /// The newest header that was passed or taken.
-    height: Height,
-    /// Where its cut ends.
+    /// Where the cut of the newest header that was taken ends.
     lane_end: u64,
     /// Heights up to here are skipped.
     from: Height,
@@ -43,11 +41,13 @@ pub struct Blocks {
     held: Option<LoggedBlock>,
     /// The header of the height that was asked for, for comparison.
     base: Option<Header>,
+    /// The newest header that was passed or taken has its certificate.
+    is_signed: bool,
 }
 
 impl Blocks {
     pub(crate) fn new(entries: Entries, height: Height, lane_end: u64) -> Self {
-        Self { entries, height, lane_end, from: height, waiting: VecDeque::new(), held: None, base: None }
+        Self { entries, lane_end, from: height, waiting: VecDeque::new(), held: None, base: None, is_signed: true }
     }
 
     /// The log's header at the height below the first block, once a block or the end was read.
@@ -55,9 +55,9 @@ impl Blocks {
         self.base.as_ref()
     }
 
-    /// The newest height that the log has, once the end was read.
-    pub const fn newest(&self) -> Height {
-        self.height
+    /// Whether the newest header has its certificate, once the end was read.
+    pub const fn is_signed(&self) -> bool {
+        self.is_signed
     }
 
     /// Records behind the last header, once the end was read.
@@ -93,6 +93,7 @@ impl Blocks {
         if header.height != height {
             return Err(damaged());
         }
+        self.is_signed = false;
         if height <= self.from {
             if height == self.from {
                 self.base = Some(header);
@@ -103,7 +104,7 @@ impl Blocks {
         let count = end.checked_sub(self.lane_end).and_then(|count| usize::try_from(count).ok());
         let count = count.filter(|count| *count <= self.waiting.len()).ok_or_else(damaged)?;
         let records = self.waiting.drain(..count).collect();
-        (self.height, self.lane_end) = (height, end);
+        self.lane_end = end;
         self.held = Some(LoggedBlock { header, certificate: None, records });
         Ok(())
     }
@@ -116,6 +117,7 @@ impl Blocks {
         if height.0 != entry.before.headers {
             return Err(damaged());
         }
+        self.is_signed = true;
         if let Some(held) = &mut self.held {
             held.certificate = Some(entry.body.slice(8..));
         }

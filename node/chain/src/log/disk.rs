@@ -10,7 +10,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{FallocateFlags, fallocate, fdatasync};
+use rustix::{
+    fs::{FallocateFlags, SeekFrom, fallocate, fdatasync, seek},
+    io::Errno,
+};
 
 /// Where segments are kept.
 pub trait Disk: Send + Sync {
@@ -35,6 +38,13 @@ pub trait Disk: Send + Sync {
 
 /// A file of a [`Disk`].
 pub trait DiskFile: Send + Sync {
+    /// A length up to which anything may have been written: all behind it is zero. It saves reading what was only
+    /// reserved.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    fn extent(&self) -> io::Result<u64>;
+
     /// Up to `length` bytes from an offset; fewer at the file's end.
     ///
     /// # Errors
@@ -100,6 +110,22 @@ impl Disk for Directory {
 }
 
 impl DiskFile for fs::File {
+    fn extent(&self) -> io::Result<u64> {
+        let length = self.metadata()?.len();
+        let (mut at, mut end) = (0, 0);
+        // Blocks that are reserved and were never written count as holes.
+        while at < length {
+            at = match seek(self, SeekFrom::Data(at)) {
+                Ok(data) => data,
+                Err(Errno::NXIO) => break,
+                Err(_) => return Ok(length),
+            };
+            at = seek(self, SeekFrom::Hole(at))?;
+            end = at;
+        }
+        Ok(end)
+    }
+
     fn read(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; length];
         let mut filled = 0;
@@ -135,7 +161,7 @@ impl DiskFile for fs::File {
 fn preallocate(file: &fs::File, length: u64) -> io::Result<()> {
     match fallocate(file, FallocateFlags::empty(), 0, length) {
         Ok(()) => Ok(()),
-        Err(rustix::io::Errno::OPNOTSUPP) => file.set_len(length),
+        Err(Errno::OPNOTSUPP) => file.set_len(length),
         Err(error) => Err(error.into()),
     }
 }

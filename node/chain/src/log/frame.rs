@@ -19,7 +19,7 @@ use std::ops::Range;
 /// Bytes before the body.
 pub(crate) const FRAME_HEADER: usize = 32;
 /// Bytes of a body at the most: several times the largest transaction, and half a segment.
-pub(crate) const MAX_BODY: usize = 8 << 20;
+pub(crate) const MAX_BODY: usize = 4 << 20;
 /// Frames start at multiples of this, so that a search for frames behind damage is cheap.
 pub(crate) const ALIGNMENT: usize = 8;
 

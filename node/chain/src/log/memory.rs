@@ -75,6 +75,10 @@ impl Disk for MemoryDisk {
 }
 
 impl DiskFile for MemoryFile {
+    fn extent(&self) -> io::Result<u64> {
+        Ok(lock(&self.0).seen.len() as u64)
+    }
+
     fn read(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
         let contents = lock(&self.0);
         let start = contents.seen.len().min(offset as usize);

@@ -11,11 +11,13 @@ use rustorium_types::{genesis::Genesis, id::Height};
 
 use super::{
     Damage, Disk, LogError,
-    SEGMENT_BYTES,
     blocks::Blocks,
     frame::{FRAME_HEADER, Kind},
     segment::{self, LogPosition, Rest, SEGMENT_HEADER, Segment, SegmentStart},
 };
+
+/// Bytes of a segment that are read at the most, whatever the file's length says.
+const LARGEST_SEGMENT: usize = 64 << 20;
 
 /// The reading end.
 #[derive(Clone)]
@@ -80,9 +82,8 @@ impl Reader {
     pub fn blocks_above(&self, height: Height, lane_end: u64) -> Result<Blocks, LogError> {
         let numbers = self.numbers()?;
         // The header of `height` itself is read too, so that it can be compared.
-        let at = self.last_where(&numbers, |start| {
-            start.before.headers < height.0.max(1) && start.before.records <= lane_end
-        })?;
+        let at = self
+            .last_where(&numbers, |start| start.before.headers < height.0.max(1) && start.before.records <= lane_end)?;
         Ok(Blocks::new(Entries { reader: self.clone(), numbers, at, open: None }, height, lane_end))
     }
 
@@ -115,7 +116,9 @@ impl Reader {
     pub(crate) fn segment(&self, number: u64) -> Result<Segment, LogError> {
         let name = segment::name(number);
         let file = self.disk.open(&name).map_err(LogError::io(&name))?;
-        let bytes = file.read(0, SEGMENT_BYTES).map_err(LogError::io(&name))?;
+        let extent = file.extent().map_err(LogError::io(&name))?;
+        let bytes = file.read(0, usize::try_from(extent).unwrap_or(usize::MAX).min(LARGEST_SEGMENT));
+        let bytes = bytes.map_err(LogError::io(&name))?;
         Segment::parse(bytes).ok_or_else(|| LogError::damaged(&name, 0, Damage::Start))
     }
 

@@ -27,6 +27,7 @@ use super::frame::{self, ALIGNMENT, Frame, Kind, Link};
 pub(crate) const SEGMENT_HEADER: usize = 96;
 
 const MAGIC: [u8; 8] = *b"RUSTLOG\x01";
+const ZEROS: [u8; 4096] = [0; 4096];
 const SUFFIX: &str = ".segment";
 
 /// How much a log holds, or held at some point.
@@ -155,7 +156,8 @@ impl Segment {
 
 fn rest(bytes: &[u8], end: usize) -> Rest {
     let behind = bytes.get(end..).unwrap_or_default();
-    if behind.iter().all(|byte| *byte == 0) {
+    // Comparing blocks is many times faster than looking at bytes.
+    if behind.chunks(ZEROS.len()).all(|block| block == &ZEROS[..block.len()]) {
         return Rest::Nothing;
     }
     let acknowledged = (end..bytes.len())

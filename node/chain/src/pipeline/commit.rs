@@ -27,12 +27,7 @@ impl Default for CommitPolicy {
 }
 
 /// Runs until the stage before has ended, and commits what is left then.
-pub(super) fn run(
-    policy: CommitPolicy,
-    from: &Receiver<()>,
-    room: &Sender<()>,
-    common: &Common,
-) -> Result<(), Fault> {
+pub(super) fn run(policy: CommitPolicy, from: &Receiver<()>, room: &Sender<()>, common: &Common) -> Result<(), Fault> {
     let mut due: Option<Instant> = None;
     loop {
         let ended = match due {

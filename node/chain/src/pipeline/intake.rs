@@ -38,7 +38,11 @@ pub(super) fn run(submissions: &Submissions, judge: &Judge, to: &Sender<Vec<Take
                     metrics.refused.add(1);
                     answer.keep(Err(refused));
                 }
-                _ => taken.push(Taken { record, answer }),
+                Meaning::Transaction(ref transaction) => {
+                    tracing::trace!(transaction = %transaction.hash, "verified");
+                    taken.push(Taken { record, answer });
+                }
+                Meaning::Control(_) => taken.push(Taken { record, answer }),
             }
         }
         if !taken.is_empty() && !hand_on(to, taken) {

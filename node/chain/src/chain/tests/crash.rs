@@ -2,8 +2,11 @@
 
 use std::fs;
 
-use super::*;
-use crate::log::{Kind, SEGMENT_BYTES};
+use super::{rebuild::options, *};
+use crate::{
+    log::{Kind, SEGMENT_BYTES},
+    replay::replay,
+};
 
 /// A directory as a dead node leaves it: its database as of some commit, and its log as of some later moment.
 fn remains(of: &Place, log: &[u8]) -> Place {
@@ -92,6 +95,11 @@ fn reopen(history: &History, log: &[u8]) {
     let again = results(&chain.snapshot());
     assert_eq!(again[..headers], history.results[..headers]);
     chain.shutdown().unwrap();
+    let height = chain.snapshot().height();
+    drop(chain);
+    // Every header has its certificate again, the one that was cut off too.
+    let report = replay(options(&place)).unwrap();
+    assert_eq!((report.height, report.compared), (height, height.0));
 }
 
 #[test]

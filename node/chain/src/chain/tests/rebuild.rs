@@ -31,7 +31,7 @@ fn lived() -> Place {
     place
 }
 
-fn options(place: &Place) -> ReplayOptions {
+pub(super) fn options(place: &Place) -> ReplayOptions {
     ReplayOptions {
         directory: place.path().to_owned(),
         into: None,

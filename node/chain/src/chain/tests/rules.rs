@@ -106,10 +106,8 @@ fn what_could_never_run_is_refused_at_the_door() {
     let (_, good) = alice.signed(&chain, vec![transfer(BOB, 1)]);
     let mut forged = good.to_vec();
     *forged.last_mut().unwrap() = 1;
-    let other = Wallet::new(1).sign(
-        Body { chain: [0; 4], ..alice.body(&chain, vec![transfer(BOB, 1)]) },
-        chain.snapshot().genesis_hash(),
-    );
+    let other = Wallet::new(1)
+        .sign(Body { chain: [0; 4], ..alice.body(&chain, vec![transfer(BOB, 1)]) }, chain.snapshot().genesis_hash());
     let limit = limits::TRANSACTION_BYTES as usize + 1;
     for (record, expected) in [
         (Bytes::from(good[..good.len() - 9].to_vec()), Code::BadUserInput),
@@ -184,10 +182,7 @@ fn junk_in_the_log_is_a_no_op_and_stops_nothing() {
     let mut alice = Wallet::new(1);
     let (good_hash, good) = alice.signed(&chain, vec![transfer(BOB, 1)]);
     let (_, forged) = alice.signed(&chain, vec![transfer(BOB, 100)]);
-    assert_eq!(
-        chain.submit(Record::Control(Control::Mine).to_bytes().into()).wait(),
-        Err(Refused::NotADevChain)
-    );
+    assert_eq!(chain.submit(Record::Control(Control::Mine).to_bytes().into()).wait(), Err(Refused::NotADevChain));
     chain.certified(Height(1)).wait().unwrap();
     drop(chain);
 
@@ -225,13 +220,13 @@ fn junk_in_the_log_is_a_no_op_and_stops_nothing() {
 
 #[test]
 fn a_block_takes_no_more_than_its_limits() {
-    let limits = Limits { block_records: 3, block_gas: Gas(5 * GAS), transaction_gas: Gas(2 * GAS), ..Limits::default() };
+    let limits =
+        Limits { block_records: 3, block_gas: Gas(5 * GAS), transaction_gas: Gas(2 * GAS), ..Limits::default() };
     let place = Place { block_time: Duration::from_millis(20), ..Place::of(Genesis { limits, ..genesis() }) };
     let chain = place.open();
     let mut alice = Wallet::new(1);
-    let greedy: Vec<_> = (0..4)
-        .map(|_| Body { gas_limit: Gas(10 * GAS), ..alice.body(&chain, vec![transfer(BOB, 1)]) })
-        .collect();
+    let greedy: Vec<_> =
+        (0..4).map(|_| Body { gas_limit: Gas(10 * GAS), ..alice.body(&chain, vec![transfer(BOB, 1)]) }).collect();
     let modest: Vec<_> = (0..7).map(|_| alice.body(&chain, vec![transfer(BOB, 1)])).collect();
     let waiting: Vec<_> = greedy
         .into_iter()
