@@ -232,6 +232,8 @@ mod tests {
 
     #[test]
     fn every_command_of_the_table_parses() {
+        let zero = rustorium_types::id::Hash::ZERO;
+        let trusting = format!("query hello balance_of account=bob --height 5 --verify --trust {zero} --max-age 5s");
         for line in [
             "dev --data-dir d --listen 127.0.0.1:0 --block-time 0 --durability none --seed s",
             "dev --genesis genesis.toml",
@@ -248,7 +250,8 @@ mod tests {
             "contract show hello",
             "contract set-admin hello none",
             "call hello transfer to=bob amount=5 --value 1 --gas 5 --wait certified",
-            "query hello balance_of account=bob --height 5 --verify --trust 0x00 --max-age 5s",
+            "query hello balance_of account=bob",
+            trusting.as_str(),
             "state hello balances bob --verify",
             "events hello",
             "events hello Transfer --where to=bob --after 1.0.0.00000000 --follow --limit 5",

@@ -34,7 +34,7 @@ pub(crate) fn method<'a>(abi: &'a Abi, kind: MethodKind, name: &str) -> Result<&
     let names =
         |kind| abi.methods.values().filter(move |method| method.kind == kind).map(|method| method.name.as_str());
     let contract = &abi.contract.name;
-    let error = CliError::new(Code::UnknownMethod, format!("{contract} has no {} `{name}`", kind.text()));
+    let error = CliError::misnamed(Code::UnknownMethod, format!("{contract} has no {} `{name}`", kind.text()));
     let other = match kind {
         MethodKind::Call if names(MethodKind::View).any(|view| view == name) => Some("query"),
         MethodKind::View if names(MethodKind::Call).any(|call| call == name) => Some("call"),

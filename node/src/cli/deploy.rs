@@ -12,12 +12,12 @@ use rustorium_types::{
 use serde_json::json;
 
 use super::{
-    CliError, Context, Output, arguments,
+    CliError, Context, arguments,
+    build::{CargoArgs, build},
     call::{amount, count},
     names::NameBook,
     submit::{self, Plan, WaitFor},
 };
-use crate::builder::{self, BuildOptions};
 
 const EXAMPLES: &str = "Examples:
   rustorium deploy hello --name hello symbol=HI decimals=2 supply=1_000_000
@@ -64,10 +64,9 @@ pub(crate) struct Module {
 
 impl Module {
     /// Reads a `.wasm` file, or builds the project at a path.
-    pub(crate) fn of(path: &Path, output: &Output) -> Result<Self, CliError> {
+    pub(crate) fn of(path: &Path) -> Result<Self, CliError> {
         let wasm = if path.is_dir() {
-            let _progress = output.progress(format!("building {}", path.display()));
-            builder::build(path, &BuildOptions { quiet: true, ..BuildOptions::default() })?.bytes
+            build(path, CargoArgs::default())?.bytes
         } else {
             std::fs::read(path).map_err(|error| CliError::usage(format!("{}: {error}", path.display())))?
         };
@@ -103,7 +102,7 @@ impl Module {
 }
 
 pub(crate) async fn run(args: DeployArgs, context: &Context) -> Result<(), CliError> {
-    let module = Module::of(&args.path, &context.output)?;
+    let module = Module::of(&args.path)?;
     let genesis = context.chain().await?.genesis_hash;
     let people = context.people().await?;
     let mut book = NameBook::open()?;
@@ -139,6 +138,8 @@ pub(crate) async fn run(args: DeployArgs, context: &Context) -> Result<(), CliEr
     if outcome.transaction.is_some() {
         book.insert(&args.name, &genesis, contract)?;
     }
+    // With the new name among them.
+    let people = context.people().await?;
     let object = json!({
         "address": contract.to_string(),
         "codeHash": module.hash.to_string(),

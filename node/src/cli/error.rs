@@ -44,6 +44,11 @@ impl CliError {
         Self::with(Exit::Failure, code.text(), message)
     }
 
+    /// A wrong command line, by a code that says more.
+    pub(crate) fn misnamed(code: Code, message: impl Into<String>) -> Self {
+        Self::with(Exit::Usage, code.text(), message)
+    }
+
     /// A wrong command line.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::with(Exit::Usage, Code::BadUserInput.text(), message)
@@ -64,7 +69,9 @@ impl CliError {
             Some(declared) => format!("{declared}: {}", error.message),
             None => format!("{}: {}", error.code, error.message),
         };
-        if let Some(fields) = error.fields.as_ref().and_then(Value::as_object).filter(|fields| !fields.is_empty()) {
+        // An error without a sentence is told by its fields.
+        let fields = error.fields.as_ref().and_then(Value::as_object).filter(|fields| !fields.is_empty());
+        if let (true, Some(fields)) = (Some(&message) == error.name.as_ref(), fields) {
             let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={}", plain(value))).collect();
             let _ = write!(message, " ({})", fields.join(", "));
         }
@@ -74,13 +81,10 @@ impl CliError {
             let (indent, gas) = ("  ".repeat(depth), super::output::digits(frame.gas_used));
             lines.push(format!("{indent}in {}.{} ({gas} gas{function})", name(&frame.contract), frame.method));
         }
-        let Ok(Value::Object(mut details)) = serde_json::to_value(error) else {
-            return Self::with(Exit::Reverted, &error.code, message);
-        };
-        details.remove("code");
-        details.remove("message");
-        let mut reverted = Self { details, around, lines, ..Self::with(Exit::Reverted, &error.code, message) };
-        reverted.details.insert("message".into(), error.message.clone().into());
+        let mut reverted = Self { around, lines, ..Self::with(Exit::Reverted, &error.code, message) };
+        if let Ok(Value::Object(details)) = serde_json::to_value(error) {
+            reverted.details = details;
+        }
         reverted
     }
 
@@ -195,7 +199,7 @@ mod tests {
         let failure = CliError::reverted(&error, around, |address| address.replace("con1", ""));
         assert_eq!(
             failure.text(),
-            "Insufficient: needs 5, has 3 (needed=5, available=3)\n  in a.swap (12,345 gas)\n    in b.transfer (12,345 gas)"
+            "Insufficient: needs 5, has 3\n  in a.swap (12,345 gas)\n    in b.transfer (12,345 gas)"
         );
         let object = failure.json();
         assert_eq!(object["transaction"], "0x00");

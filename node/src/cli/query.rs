@@ -49,7 +49,7 @@ pub(crate) struct DemandArgs {
     /// Checks the answer against a certified header, and runs the contract's own code here.
     #[arg(long)]
     pub(crate) verify: bool,
-    /// The genesis hash, or the hash of a certified header, that is trusted [default: the name book's].
+    /// The hash of the genesis, or of a header, that is trusted [default: the name book's chain].
     #[arg(long, value_name = "HASH", requires = "verify")]
     pub(crate) trust: Option<Hash>,
     /// Refuses a certified header that is older, as `30s` [default: 1min; any age on dev chains].

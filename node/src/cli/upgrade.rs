@@ -49,7 +49,7 @@ pub(crate) struct UpgradeArgs {
 }
 
 pub(crate) async fn run(args: UpgradeArgs, context: &Context) -> Result<(), CliError> {
-    let module = Module::of(&args.path, &context.output)?;
+    let module = Module::of(&args.path)?;
     let (contract, before) = context.contract_and_abi(&args.contract).await?;
     let people = context.people().await?;
     let breaks = compat::breaks(&before, &module.abi);

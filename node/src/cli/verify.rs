@@ -49,7 +49,7 @@ const EPOCHS: u64 = 1 << 20;
 /// What the person insists on.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Demand {
-    /// The genesis hash or the hash of a certified header.
+    /// The hash of the genesis or of a header.
     pub(crate) trust: Option<Hash>,
     /// How old the head may be.
     pub(crate) max_age: Option<Duration>,
@@ -87,13 +87,13 @@ impl Verifier {
             Some(hash) => hash,
             None => NameBook::open()?.chain_of(contract).ok_or_else(|| {
                 CliError::usage("nothing is trusted: this contract is not in the name book")
-                    .hint("give the genesis hash, or that of a certified header, with `--trust HASH`")
+                    .hint("give the hash of the genesis, or of a header that you trust, with `--trust HASH`")
             })?,
         };
-        let (trust, genesis) = root_of_trust(context, trusted).await?;
+        let Root { trust, genesis, covers } = root_of_trust(context, trusted).await?;
         let genesis_hash = trust.chain();
         let status = context.chain().await?;
-        let seen = heads::highest(&genesis_hash);
+        let seen = heads::highest(&genesis_hash).max(covers);
         // A node does not know less than it said a moment ago, nor than was verified before.
         let least = if status.genesis_hash == genesis_hash { seen.max(status.certified_height) } else { seen };
         Ok(Self { trust, genesis, genesis_hash, people: context.people().await?, demand, least })
@@ -279,12 +279,20 @@ async fn epoch_link(context: &Context, epoch: Epoch) -> Result<EpochLink, CliErr
     }
 }
 
-/// Trust in a genesis hash, or in the hash of a certified header.
-async fn root_of_trust(context: &Context, trusted: Hash) -> Result<(Trust, Genesis), CliError> {
+/// What follows from a trusted hash.
+struct Root {
+    trust: Trust,
+    genesis: Genesis,
+    /// Results up to here are committed to by what is trusted.
+    covers: Height,
+}
+
+/// Trust in a genesis hash, or in the hash of a header, which names its genesis.
+async fn root_of_trust(context: &Context, trusted: Hash) -> Result<Root, CliError> {
     let bytes = context.client.genesis().await?;
     if let Ok(genesis) = rustorium_light::genesis(&trusted, &bytes) {
         let trust = Trust::from_genesis(&genesis).map_err(|error| lie("trust", error))?;
-        return Ok((trust, genesis));
+        return Ok(Root { trust, genesis, covers: Height::ZERO });
     }
     let no_block = |reason: &str| {
         let message = format!("{trusted} names neither the genesis of this node's chain nor a block of it: {reason}");
@@ -295,12 +303,16 @@ async fn root_of_trust(context: &Context, trusted: Hash) -> Result<(Trust, Genes
         Err(ClientError::Problem(problem)) => return Err(no_block(&problem.message)),
         Err(error) => return Err(error.into()),
     };
-    let bytes = block["header"]["bytes"].as_str().and_then(rustorium_client::text::hex::parse);
-    let header: Option<Header> = bytes.and_then(|bytes| borsh::from_slice(&bytes).ok());
-    let header = header.ok_or_else(|| no_block("its header does not decode"))?;
-    let trust = Trust::from_checkpoint(&trusted, &header).map_err(|error| lie("trust", error))?;
-    let genesis = rustorium_light::genesis(&trust.chain(), &context.client.genesis().await?);
-    Ok((trust, genesis.map_err(|error| lie("trust", error))?))
+    let bytes_of_header = block["header"]["bytes"].as_str().and_then(rustorium_client::text::hex::parse);
+    let header: Option<Header> = bytes_of_header.and_then(|bytes| borsh::from_slice(&bytes).ok());
+    let header = header.filter(|header| header.hash() == trusted).ok_or_else(|| no_block("its header is another"))?;
+    let genesis = rustorium_light::genesis(&header.chain, &bytes).map_err(|error| lie("trust", error))?;
+    // The last header of an epoch names the next validators, which spares following all epochs before.
+    let trust = match Trust::from_checkpoint(&trusted, &header) {
+        Ok(trust) => trust,
+        Err(_) => Trust::from_genesis(&genesis).map_err(|error| lie("trust", error))?,
+    };
+    Ok(Root { trust, genesis, covers: header.state_height })
 }
 
 /// State that is nothing but a checked witness.
