@@ -262,3 +262,61 @@ fn a_cache_hit_answers_without_storage() {
     assert_eq!(state.get(&account), Some(None));
     state.optimize();
 }
+
+/// What the stress test writes to a key at a height, if it writes to it: its value is then the height, or nothing.
+fn stress_write(number: u8, height: u64) -> Option<Option<Vec<u8>>> {
+    let turn = height * 7 + u64::from(number);
+    match turn % 5 {
+        0 => Some(Some(height.to_le_bytes().to_vec())),
+        1 if turn.is_multiple_of(3) => Some(None),
+        _ => None,
+    }
+}
+
+#[test]
+fn readers_of_any_height_are_never_told_another_heights_value() {
+    const BLOCKS: u64 = 400;
+    let store = Store::in_memory(&genesis(), &options(6)).expect("opens");
+    let expected = |number, at: u64| (1..=at).rev().find_map(|height| stress_write(number, height)).flatten();
+    let read_from = |seed: u64| {
+        let mut random = seed;
+        let mut reads = 0_u64;
+        loop {
+            let snapshot = store.snapshot();
+            // Many reads on one snapshot, so that it grows old under them.
+            for _ in 0..64 {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let (from, to) = snapshot.retained().into_inner();
+                let at = from.0 + (random >> 33) % (to.0 - from.0 + 1);
+                let number = (random >> 20) as u8 % 24;
+                let state = snapshot.state(Height(at)).expect("is kept");
+                let value = state.read(&key(number)).expect("reads").map(|value| value.to_vec());
+                assert_eq!(value, expected(number, at), "key {number} at {at}");
+                reads += 1;
+            }
+            if snapshot.height() == Height(BLOCKS) {
+                return reads;
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let readers = [1, 2, 3].map(|seed| {
+            scope.spawn({
+                let read_from = &read_from;
+                move || read_from(seed)
+            })
+        });
+        for height in 1..=BLOCKS {
+            let changes: Vec<_> = (0..24).filter_map(|number| Some((number, stress_write(number, height)?))).collect();
+            store.apply(block(&store.snapshot(), &content(&changes))).expect("applies");
+            if height % 5 == 0 {
+                store.commit().expect("commits");
+            }
+        }
+        for reader in readers {
+            assert!(reader.join().expect("reads") > 0);
+        }
+    });
+    let counts = store.caches().state;
+    assert!(counts.hits > 0 && counts.misses > 0, "{counts:?}");
+}
