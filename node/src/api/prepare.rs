@@ -81,12 +81,12 @@ impl Preparation {
         body.check(&genesis).map_err(|error| ApiError::from(crate::admission::Refusal::from(error)))?;
         if input.gas_limit.is_none() {
             body.gas_limit = self.affordable(&body, &context)?;
-            if let Execution::Done(effects) = self.run(&body, &context)? {
-                if effects.receipt.succeeded() {
-                    let used = effects.receipt.gas_used.0;
-                    let limit = used + (used / SPARE).max(SPARE_GAS);
-                    body.gas_limit = Gas(limit).min(body.gas_limit);
-                }
+            if let Execution::Done(effects) = self.run(&body, &context)?
+                && effects.receipt.succeeded()
+            {
+                let used = effects.receipt.gas_used.0;
+                let limit = used + (used / SPARE).max(SPARE_GAS);
+                body.gas_limit = Gas(limit).min(body.gas_limit);
             }
         }
         let dry_run = self.dry_run(&body, &context)?;

@@ -185,7 +185,9 @@ async fn watch(app: &App, hash: Hash, at: Timestamp, wait: Wait, deadline: Insta
         let status = executed(app, hash).await?;
         if wait == Wait::Certified { certified(app, hash, status).await } else { Ok(status) }
     };
-    let (status, problem) = match timeout_at(deadline, outcome).await {
+    // Its span is that of the request, and gets the height once there is one: a log line of either can be followed.
+    let span = tracing::info_span!("transaction", %hash, height = tracing::field::Empty);
+    let (status, problem) = match timeout_at(deadline, outcome.instrument(span)).await {
         Ok(Ok(status)) => (Some(status), None),
         Ok(Err(error)) => (None, Some(error)),
         Err(_) => late(app, hash, at, wait),
@@ -201,6 +203,10 @@ async fn watch(app: &App, hash: Hash, at: Timestamp, wait: Wait, deadline: Insta
 /// Waits until a transaction is executed, or void.
 pub(crate) async fn executed(app: &App, hash: Hash) -> Result<TransactionStatus, ApiError> {
     let ended = app.chain().executed(hash)?.await;
+    if let Ok(Executed::Receipt(TransactionPosition { height, .. })) = ended {
+        tracing::Span::current().record("height", height.0);
+        tracing::debug!("executed");
+    }
     let pinned = Pinned::newest(app);
     match ended {
         // The snapshot knows better than a record that came twice.

@@ -17,7 +17,9 @@ use crate::api::{
     scalar::{Address, Cursor, Hash, Height},
 };
 
-/// What can be read.
+/// What can be read. A query is at most 16 levels deep and of complexity 20,000, where a field counts one, fields of
+/// a list as often as the page has items, a view 100 and a dry run 500; a response has at most 16 MiB. A node may be
+/// set otherwise; `extensions.cost` says what a query cost.
 pub(in crate::api) struct Query;
 
 #[Object]

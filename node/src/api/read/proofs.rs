@@ -1,6 +1,6 @@
 //! Proofs and witnesses, as the light client takes them.
 
-use rustorium_chain::storage::{StoreError, TransactionPosition};
+use rustorium_chain::storage::TransactionPosition;
 use rustorium_runtime::{StateKey, ViewOutcome};
 use rustorium_types::{
     bundle,
@@ -75,18 +75,7 @@ impl Pinned {
 
     /// That the result of a height is certified, by the newest header.
     fn head(&self, height: Height) -> Result<bundle::HeadProof, ApiError> {
-        let snapshot = self.snapshot();
-        let not_certified = || ApiError::from(StoreError::NotCertified(height));
-        let certifier = snapshot.head().ok_or_else(not_certified)?;
-        let result = snapshot.result(height)?.ok_or_else(not_certified)?;
-        let header = snapshot.header(height)?.ok_or_else(not_certified)?.header;
-        Ok(bundle::HeadProof {
-            certificate: certifier.certificate.to_vec(),
-            certifier: certifier.header.clone(),
-            result,
-            result_path: snapshot.result_path(height, certifier.header.state_height)?,
-            header,
-        })
+        Ok(self.snapshot().head_proof(height)?)
     }
 
     fn entry(&self, height: Height, key: &StateKey) -> Result<bundle::WitnessEntry, ApiError> {

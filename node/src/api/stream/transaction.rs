@@ -31,7 +31,7 @@ enum Stage {
     /// Said to be accepted.
     Executing,
     /// Said to be executed.
-    Certifying(TransactionStatus),
+    Certifying(Box<TransactionStatus>),
     Ended,
 }
 
@@ -55,7 +55,7 @@ impl TransactionStream {
     /// The status if it is the last word, or all that was asked for.
     fn said(&mut self, status: TransactionStatus) -> TransactionStatus {
         self.stage = if self.until == Wait::Certified && certified_by(&status).is_none() && has_receipt(&status) {
-            Stage::Certifying(status.clone())
+            Stage::Certifying(Box::new(status.clone()))
         } else {
             Stage::Ended
         };
@@ -84,7 +84,7 @@ impl Source for TransactionStream {
                 Ok(Some(self.said(status)))
             }
             Stage::Certifying(status) => {
-                let status = submit::certified(&self.app, self.hash, status).await?;
+                let status = submit::certified(&self.app, self.hash, *status).await?;
                 Ok(Some(status))
             }
             Stage::Ended => Ok(None),

@@ -104,6 +104,21 @@ async fn resuming_from_any_cursor_gives_every_later_event_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_quiet_stream_says_every_five_seconds_how_far_it_is() {
+    let node = Running::start().await;
+    let mut socket = Socket::open(&node.node.endpoints().websocket, None).await;
+    socket.say(json!({ "id": "1", "type": "subscribe", "stream": "events", "name": "Nothing" })).await;
+    assert_eq!(socket.hear().await["type"], "checkpoint", "it is live");
+    let (_, mined) = node.post("/v1/dev/control", &json!({ "mine": {} })).await;
+    let started = std::time::Instant::now();
+    let checkpoint = socket.hear().await;
+    assert_eq!(checkpoint["type"], "checkpoint");
+    assert!(checkpoint["height"].as_u64() >= mined["height"].as_u64(), "{checkpoint} {mined}");
+    let elapsed = started.elapsed();
+    assert!((Duration::from_secs(4)..Duration::from_secs(8)).contains(&elapsed), "{elapsed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn events_under_way_are_neither_lost_nor_told_twice() {
     let node = Running::start().await;
     let contract = node.deploy().await;
