@@ -26,7 +26,7 @@ build: setup
 # Tests build the contracts that they need themselves; built here first, the wait is seen.
 guests: build
 	@set -e; for contract in $(CONTRACTS); do \
-	  target/debug/rustorium build "$$contract"; \
+	  target/debug/rustorium build --locked --target-dir target/guests "$$contract"; \
 	done
 
 demo: build

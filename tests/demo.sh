@@ -71,6 +71,7 @@ start_node() { # LISTEN
   cd "$demo"
   setsid rustorium dev --data-dir chain --listen "$1" >"$demo/ready" 2>>"$node_log" </dev/null &
   node_pid=$!
+  disown "$node_pid"
   echo $node_pid >"$demo/node.pid"
   wait_for 20 "the node to be ready" is_ready
   RUSTORIUM_NODE=$(field rest <"$demo/ready")
@@ -125,7 +126,7 @@ before=$(rustorium query my-token balance_of account=bob --verify --output json)
 title "The machine loses power: kill -9, and start again"
 echo "\$ kill -9 $node_pid"
 kill -9 "$node_pid"
-wait "$node_pid" 2>/dev/null || true
+wait_for 5 "the node to be gone" eval "! is_running $node_pid"
 start_node "${RUSTORIUM_NODE#http://}"
 step rustorium query my-token balance_of account=bob --verify
 after=$(rustorium query my-token balance_of account=bob --verify --output json)

@@ -132,7 +132,11 @@ pub enum BuildError {
 pub fn build(directory: &Path, options: &BuildOptions) -> Result<Build, BuildError> {
     let package = cargo::find_package(directory, options)?;
     let compiler = target::compiler(directory, options.quiet)?;
-    let target_dir = options.target_dir.clone().unwrap_or_else(|| package.target_directory.join("wasm"));
+    // Cargo runs in the crate's folder, so a relative path would mean another place to it.
+    let target_dir = match &options.target_dir {
+        Some(path) => std::path::absolute(path).map_err(|source| BuildError::File { path: path.into(), source })?,
+        None => package.target_directory.join("wasm"),
+    };
     let compiled = cargo::compile(&package, &compiler, &target_dir, options)?;
     let bytes = slim::slim(&read(&compiled)?)?;
     if bytes.len() > limits::CODE_BYTES as usize {

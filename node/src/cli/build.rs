@@ -18,6 +18,9 @@ pub(crate) struct BuildArgs {
     /// The crate's folder
     #[arg(default_value = ".")]
     path: PathBuf,
+    /// Where to build [default: wasm/ in the project's target directory]
+    #[arg(long, value_name = "DIR")]
+    target_dir: Option<PathBuf>,
     #[command(flatten)]
     cargo: CargoArgs,
 }
@@ -41,7 +44,7 @@ impl CargoArgs {
 }
 
 pub(crate) fn run(args: BuildArgs, output: &Output) -> Result<(), CliError> {
-    let build = build(&args.path, args.cargo)?;
+    let build = build_in(&args.path, args.cargo, args.target_dir)?;
     output.show(
         &json!({ "wasm": build.wasm, "size": build.bytes.len(), "codeHash": build.code_hash.to_string() }),
         || format!("{}\n{} bytes, code hash {}", build.wasm.display(), digits(build.bytes.len()), build.code_hash),
@@ -54,8 +57,13 @@ pub(crate) fn run(args: BuildArgs, output: &Output) -> Result<(), CliError> {
 
 /// Builds a crate, and refuses what a chain would refuse. Cargo's progress goes to stderr.
 pub(crate) fn build(path: &Path, cargo: CargoArgs) -> Result<Build, CliError> {
+    build_in(path, cargo, None)
+}
+
+fn build_in(path: &Path, cargo: CargoArgs, target_dir: Option<PathBuf>) -> Result<Build, CliError> {
     let CargoArgs { locked, offline } = cargo;
-    let build = builder::build(path, &BuildOptions { locked, offline, ..BuildOptions::default() }).map_err(refused)?;
+    let options = BuildOptions { locked, offline, target_dir, quiet: false };
+    let build = builder::build(path, &options).map_err(refused)?;
     let runtime = Runtime::new(RuntimeConfig { executions: 1, ..RuntimeConfig::default() })?;
     match runtime.inspect(&build.bytes) {
         Ok(_) => Ok(build),

@@ -108,7 +108,7 @@ fn gas_table(report: &Report) -> String {
     let shown = |gas: Option<Gas>| gas.map_or_else(|| "–".into(), |gas| digits(gas.0));
     let rows = report.methods.iter().map(|((kind, name), cost)| {
         [
-            format!("{} {name}", kind.text()),
+            if kind.text() == name { name.clone() } else { format!("{} {name}", kind.text()) },
             cost.succeeded.len().to_string(),
             cost.failed.to_string(),
             shown(cost.succeeded.first().copied()),
