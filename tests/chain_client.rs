@@ -27,7 +27,7 @@ pub(crate) fn account(node: &DevNode, name: &str) -> Account {
     let secret = found["secretKey"].as_str().expect("dev keys are public");
     let mut seed = [0; 32];
     hex::decode_to_slice(secret.trim_start_matches("0x"), &mut seed).expect("32 bytes");
-    Account { address: found["address"].as_str().expect("an address").into(), key: SigningKey::from_seed(&seed) }
+    Account { address: found["address"].as_str().expect("an address").into(), key: SigningKey::from_seed(seed) }
 }
 
 /// The hex text of bytes, as the API writes it.

@@ -41,8 +41,10 @@ fn path_with_rustorium() -> OsString {
     env::join_paths([binaries].into_iter().chain(env::split_paths(&path))).expect("a path")
 }
 
-/// Ends what the script left running: the node, which is the script's first background job.
-const EPILOGUE: &str = "\nwait %2\nkill %1\nwait %1\necho \"the node ended with $?\"\n";
+/// Whatever happens, the node must not outlive the script: the test reads until its output is closed.
+const PROLOGUE: &str = "set -e\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n";
+/// Waits for the follower, the last background job, and ends the node, the first one.
+const EPILOGUE: &str = "\nwait $!\nkill %1\nwait %1\necho \"the node ended with $?\"\n";
 
 #[test]
 fn the_readme_works_verbatim() {
@@ -53,7 +55,7 @@ fn the_readme_works_verbatim() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let port = free_port();
     let mut shell = Command::new("bash")
-        .args(["-c", &format!("set -e\n{path}{EPILOGUE}")])
+        .args(["-c", &format!("{PROLOGUE}{path}{EPILOGUE}")])
         .current_dir(folder.path())
         .env("PATH", path_with_rustorium())
         .env("RUSTORIUM_LISTEN", format!("127.0.0.1:{port}"))

@@ -15,13 +15,13 @@ async fn what_was_executed_is_there_after_kill_9() {
     let node = DevNode::start_in(&data_dir, &[]);
     let chain = ChainClient::new(node.rest());
     let alice = account(&node, "alice");
-    let counter = chain.deploy(&alice, &guests::counter().bytes, json!({})).await;
+    let counter = chain.deploy(&alice, &guests::counter().bytes, json!({"start": "0"})).await;
     for _ in 0..5 {
-        let status = chain.call(&alice, &counter, "increment", json!({})).await;
+        let status = chain.call(&alice, &counter, "increment", json!({"by": "1"})).await;
         assert_eq!(status["type"], "Success", "{status}");
     }
     let genesis = node.genesis_hash().to_owned();
-    let before = chain.view(&counter, "value", json!({})).await;
+    let before = chain.view(&counter, "count", json!({})).await;
     let height = chain.read("/v1/status").await["height"].as_u64().expect("a height");
     let block = chain.read(&format!("/v1/blocks/{height}")).await;
     node.kill();
@@ -29,10 +29,10 @@ async fn what_was_executed_is_there_after_kill_9() {
     let node = DevNode::start_in(&data_dir, &[]);
     assert_eq!(node.genesis_hash(), genesis, "the same chain");
     let chain = ChainClient::new(node.rest());
-    assert_eq!(chain.view(&counter, "value", json!({})).await, before);
+    assert_eq!(chain.view(&counter, "count", json!({})).await, before);
     assert_eq!(chain.read(&format!("/v1/blocks/{height}")).await["header"]["bytes"], block["header"]["bytes"]);
 
-    let status = chain.call(&account(&node, "alice"), &counter, "increment", json!({})).await;
+    let status = chain.call(&account(&node, "alice"), &counter, "increment", json!({"by": "1"})).await;
     assert_eq!(status["type"], "Success", "it goes on: {status}");
     assert!(node.terminate().success(), "SIGTERM ends it with 0");
 

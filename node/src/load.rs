@@ -66,6 +66,9 @@ pub struct LoadReport {
     pub per_second: f64,
     /// From submission (with a rate: from the time due) until the receipts of the batch.
     pub latency_ms: Latency,
+    /// Why the first of those that failed did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_failure: Option<String>,
 }
 
 /// Why there is no report.
@@ -159,16 +162,19 @@ pub async fn run(
         seconds: outcome.seconds,
         per_second: executed as f64 / outcome.seconds.max(f64::EPSILON),
         latency_ms: outcome.latencies.summary(),
+        first_failure: outcome.first_failure,
     })
 }
 
 /// What the connections found.
+#[derive(Default)]
 struct Outcome {
     accepted: usize,
     /// The numbers of the transfers that succeeded.
     succeeded: Vec<usize>,
     seconds: f64,
     latencies: Latencies,
+    first_failure: Option<String>,
 }
 
 async fn submit_all(
@@ -185,8 +191,7 @@ async fn submit_all(
     for _ in 0..workers {
         let (client, batches, next, batch) = (client.clone(), Arc::clone(&batches), Arc::clone(&next), options.batch);
         running.spawn(async move {
-            let mut outcome =
-                Outcome { accepted: 0, succeeded: Vec::new(), seconds: 0.0, latencies: Latencies::default() };
+            let mut outcome = Outcome::default();
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 let Some(transactions) = batches.get(number) else { return Ok::<_, ClientError>(outcome) };
@@ -197,12 +202,13 @@ async fn submit_all(
             }
         });
     }
-    let mut total = Outcome { accepted: 0, succeeded: Vec::new(), seconds: 0.0, latencies: Latencies::default() };
+    let mut total = Outcome::default();
     while let Some(worker) = running.join_next().await {
         let part = worker.map_err(|error| LoadError::Stage { step: "submitting", reason: error.to_string() })??;
         total.accepted += part.accepted;
         total.succeeded.extend(part.succeeded);
         total.latencies.append(part.latencies);
+        total.first_failure = total.first_failure.or(part.first_failure);
     }
     total.seconds = clock.seconds();
     Ok(total)
@@ -214,9 +220,16 @@ impl Outcome {
             if result.status.is_some() {
                 self.accepted += 1;
             }
-            if matches!(result.status, Some(TransactionStatus::Success { .. })) {
-                self.succeeded.push(first + offset);
-            }
+            let failure = match &result.status {
+                Some(TransactionStatus::Success { .. }) => {
+                    self.succeeded.push(first + offset);
+                    continue;
+                }
+                Some(TransactionStatus::Failure { error, .. }) => format!("{}: {}", error.code, error.message),
+                Some(TransactionStatus::Dropped { code, .. }) => code.clone(),
+                _ => result.message.clone().unwrap_or_default(),
+            };
+            self.first_failure.get_or_insert(failure);
         }
     }
 }

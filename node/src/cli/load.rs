@@ -74,9 +74,10 @@ fn refused(error: LoadError) -> CliError {
 }
 
 fn text(report: &LoadReport) -> String {
-    let LoadReport { executed, failed, seconds, per_second, latency_ms, .. } = report;
+    let LoadReport { executed, failed, seconds, per_second, latency_ms, first_failure, .. } = report;
+    let why = first_failure.as_ref().map(|why| format!(", the first by {why}")).unwrap_or_default();
     format!(
-        "{executed} transfers in {seconds:.2} s: {per_second:.0} a second, {failed} failed\n\
+        "{executed} transfers in {seconds:.2} s: {per_second:.0} a second, {failed} failed{why}\n\
          latency: p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
         latency_ms.p50, latency_ms.p99, latency_ms.max
     )
