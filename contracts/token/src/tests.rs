@@ -171,7 +171,10 @@ fn a_receiver_that_refuses_undoes_the_move() {
     let wallet = at.chain.deploy::<Wallet>(alice, |wallet, _| wallet.init(alice));
     let refused = at.chain.call(alice, at.token, |token, ctx| token.transfer_and_notify(ctx, wallet.into(), 10));
     let Err(TokenError::CallFailed(failed)) = refused else { panic!("{refused:?}") };
-    assert_eq!((failed.contract, &*failed.method, failed.code), (Some(wallet.into()), "on_tokens", Code::ContractError));
+    assert_eq!(
+        (failed.contract, &*failed.method, failed.code),
+        (Some(wallet.into()), "on_tokens", Code::ContractError)
+    );
     assert_eq!(failed.decode(), Some(WalletError::Refused));
     assert_eq!(at.holders(), [(alice, 1_000)]);
     assert_eq!(at.chain.events::<Transfer>().len(), 1, "the refused transfer left no event");

@@ -35,6 +35,8 @@ pub trait Outcome: Sized {
     type Value: AbiType;
     /// The same with another value.
     type With<T>;
+    /// How the ABI describes the value.
+    const RETURNS: abi::Type = <Self::Value as AbiType>::TYPE;
     /// The errors.
     const ERRORS: &'static [abi::Variant];
 

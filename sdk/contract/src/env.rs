@@ -23,9 +23,15 @@ pub use native::*;
 
 /// The Rust type of a parameter's kind.
 macro_rules! parameter {
-    (u64) => { u64 };
-    (bytes) => { &[u8] };
-    (fixed $n:literal) => { &[u8; $n] };
+    (u64) => {
+        u64
+    };
+    (bytes) => {
+        &[u8]
+    };
+    (fixed $n:literal) => {
+        &[u8; $n]
+    };
 }
 use parameter;
 

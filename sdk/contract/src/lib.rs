@@ -76,9 +76,10 @@ pub mod __private {
     pub use borsh;
 
     pub use crate::contract::{answer, arguments};
-    pub use crate::probe::{DefaultOf, Shown, ShownByDebug, WithoutDefault};
     #[cfg(target_arch = "wasm32")]
     pub use crate::env::enter;
     #[cfg(not(target_arch = "wasm32"))]
-    pub use crate::{mock::entered, storage::serialize as append};
+    pub use crate::mock::entered;
+    pub use crate::probe::{DefaultOf, Shown, ShownByDebug, WithoutDefault};
+    pub use crate::storage::serialize as append;
 }

@@ -3,8 +3,8 @@
 //! Contracts run as native Rust, so a test takes microseconds, a debugger works, and a method's own `Result`
 //! comes back. The rules are the real host's: a failed call leaves nothing behind, only payable methods take
 //! value, a contract on the stack is not re-entered, views change nothing, limits hold, hashes and signatures
-//! are real. Gas is not counted here: `rustorium test` runs what tests
-//! do once more on the module, and shows what it costs.
+//! are real. Gas is not counted here: `rustorium test` runs what tests do once more on the module, and shows
+//! what it costs.
 //!
 //! ```
 //! use rustorium_sdk::prelude::*;
@@ -187,18 +187,15 @@ impl Mock {
     /// # Errors
     ///
     /// If the balance is too small, or the contract does not take it.
-    pub fn transfer(
-        &mut self,
-        from: impl Into<Address>,
-        to: impl Into<Address>,
-        amount: u128,
-    ) -> Result<(), Failure> {
+    pub fn transfer(&mut self, from: impl Into<Address>, to: impl Into<Address>, amount: u128) -> Result<(), Failure> {
         let (from, to) = (from.into(), to.into());
         let sent = self.with_current(|| host::send(from, to, Amount(amount)));
         self.state.get_mut().note_transfer(from, to, Amount(amount), sent.is_ok());
         match sent {
             Ok(_) => Ok(()),
-            Err(error) => Err(Failure { code: error.code, message: error.error.map_or_else(String::new, |error| error.name) }),
+            Err(error) => {
+                Err(Failure { code: error.code, message: error.error.map_or_else(String::new, |error| error.name) })
+            }
         }
     }
 

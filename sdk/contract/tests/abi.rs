@@ -15,7 +15,9 @@ enum Door {
     #[default]
     Shut,
     /// So wide.
-    Ajar { degrees: u8 },
+    Ajar {
+        degrees: u8,
+    },
     Off(bool, Option<u64>),
 }
 
@@ -39,6 +41,7 @@ struct Pair<T> {
     right: T,
 }
 
+type Everything = (bool, i8, i16, i32, i64, i128, U256, Field, Decimal, Bytes, [u8; 4], Hash);
 type Rooms = BTreeMap<u8, Pair<Room>>;
 
 /// Somebody came.
@@ -55,7 +58,10 @@ struct Entered {
 enum HouseError {
     /// No way in.
     #[message("door {number} is {door}")]
-    Closed { number: u8, door: Door },
+    Closed {
+        number: u8,
+        door: Door,
+    },
     Full(u32, Size),
     Empty,
 }
@@ -71,7 +77,7 @@ enum GardenError {
 #[storage]
 #[expect(dead_code, reason = "the fields are described, not used")]
 struct House {
-    everything: Item<(bool, i8, i16, i32, i64, i128, U256, Field, Decimal, Bytes, [u8; 4], Hash)>,
+    everything: Item<Everything>,
     /// Renamed once.
     #[stored_as = "chambers"]
     rooms: Map<RoomId, Room>,

@@ -12,7 +12,9 @@ struct Paid {
 enum BankError {
     Closed,
     #[message("only {limit}")]
-    TooMuch { limit: u128 },
+    TooMuch {
+        limit: u128,
+    },
 }
 
 /// Takes deposits, pays them back, and calls others.
@@ -158,7 +160,7 @@ fn only_payable_methods_take_value() {
     let failure = chain.with_value(1).try_call(alice, bank, |bank, _| bank.visit()).unwrap_err();
     assert_eq!((failure.code, chain.balance(alice)), (Code::NotPayable, 900));
     let failure = chain.transfer(alice, wall, 1).unwrap_err();
-    assert_eq!((failure.code, chain.balance(alice)), (Code::UnknownMethod, 900));
+    assert_eq!((failure.code, chain.balance(alice)), (Code::NotPayable, 900));
     let failure = chain.with_value(901).try_call(alice, bank, |bank, ctx| bank.deposit(ctx)).unwrap_err();
     assert_eq!(failure.code, Code::InsufficientFunds);
 }
@@ -196,9 +198,7 @@ fn a_callees_failure_is_the_callers_to_handle() {
 #[test]
 fn a_contract_on_the_stack_is_entered_by_views_and_marked_methods_only() {
     let Setup { mut chain, alice, bank, wall } = setup();
-    let mut through = |method: &str| {
-        chain.call(alice, bank, |bank, ctx| bank.through(ctx, wall.into(), method.into()))
-    };
+    let mut through = |method: &str| chain.call(alice, bank, |bank, ctx| bank.through(ctx, wall.into(), method.into()));
     assert_eq!(through("visit"), Ok(()));
     let Err(BankError::CallFailed(failed)) = through("refuse") else { panic!() };
     let inner = failed.decode::<WallError>();

@@ -54,7 +54,11 @@ fn of_struct(item: &ItemStruct, is_key: bool) -> Result<TokenStream> {
     let codec = codec::of_struct(&bounded);
     let key = is_key.then(|| {
         let (pattern, bound) = codec::pattern(&item.fields);
-        key(&item.ident, &bounded.generics, &quote!(let Self #pattern = self; #(::rustorium_sdk::StorageKey::encode_key(#bound, out);)*))
+        key(
+            &item.ident,
+            &bounded.generics,
+            &quote!(let Self #pattern = self; #(::rustorium_sdk::StorageKey::encode_key(#bound, out);)*),
+        )
     });
     let implementation = implement(&item.ident, &bounded.generics, &ty);
     Ok(quote!(#derives #item #codec #implementation #key))

@@ -42,7 +42,9 @@ pub(crate) fn options(attribute: &Attribute, known: &[&str]) -> Result<Vec<Ident
     match &attribute.meta {
         Meta::Path(_) => Ok(Vec::new()),
         Meta::List(list) => words(list.tokens.clone(), known),
-        Meta::NameValue(meta) => Err(Error::new_spanned(meta, "options stand in parentheses, as in `#[call(payable)]`")),
+        Meta::NameValue(meta) => {
+            Err(Error::new_spanned(meta, "options stand in parentheses, as in `#[call(payable)]`"))
+        }
     }
 }
 
@@ -67,7 +69,11 @@ pub(crate) fn check_known(word: &Ident, known: &[&str]) -> Result<()> {
 
 /// Refuses arguments of an attribute that takes none.
 pub(crate) fn no_arguments(name: &str, arguments: TokenStream) -> Result<()> {
-    if arguments.is_empty() { Ok(()) } else { Err(Error::new_spanned(arguments, format!("`#[{name}]` takes no options"))) }
+    if arguments.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::new_spanned(arguments, format!("`#[{name}]` takes no options")))
+    }
 }
 
 /// The text of `#[name = "text"]`.
@@ -83,7 +89,10 @@ pub(crate) fn text(attribute: &Attribute, example: &str) -> Result<LitStr> {
 /// Refuses a name that the ABI does not hold.
 pub(crate) fn check_name(name: &str, place: &impl ToTokens) -> Result<()> {
     if name.is_empty() || name.len() > NAME_BYTES {
-        return Err(Error::new_spanned(place, format!("a name in the ABI has 1 to {NAME_BYTES} bytes; this has {}", name.len())));
+        return Err(Error::new_spanned(
+            place,
+            format!("a name in the ABI has 1 to {NAME_BYTES} bytes; this has {}", name.len()),
+        ));
     }
     Ok(())
 }
@@ -106,7 +115,8 @@ pub(crate) fn missing_derives(attributes: &[Attribute]) -> Result<TokenStream> {
             derived.push(name);
         }
     }
-    let traits = ["Clone", "Debug", "PartialEq", "Eq"].into_iter().filter(|name| !derived.iter().any(|one| one == name));
+    let traits =
+        ["Clone", "Debug", "PartialEq", "Eq"].into_iter().filter(|name| !derived.iter().any(|one| one == name));
     let traits = traits.map(|name| Ident::new(name, proc_macro2::Span::call_site())).collect::<Vec<_>>();
     Ok(if traits.is_empty() { TokenStream::new() } else { quote::quote!(#[derive(#(#traits),*)]) })
 }

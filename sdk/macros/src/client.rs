@@ -55,7 +55,8 @@ pub(crate) fn expand(client: &Client<'_>) -> TokenStream {
 }
 
 fn expand_method(visibility: &Visibility, method: &Method) -> TokenStream {
-    let Method { ident, export, doc, output, .. } = method;
+    let Method { ident, export, doc, .. } = method;
+    let value = method.of_outcome("Value");
     let names: Vec<_> = method.arguments.iter().map(|argument| &argument.ident).collect();
     let types = method.arguments.iter().map(|argument| &argument.ty);
     let doc = if doc.is_empty() { format!("Calls `{export}`.") } else { doc.clone() };
@@ -66,7 +67,7 @@ fn expand_method(visibility: &Visibility, method: &Method) -> TokenStream {
             self,
             _: &::rustorium_sdk::Ctx,
             #(#names: #types),*
-        ) -> ::core::result::Result<<#output as ::rustorium_sdk::Outcome>::Value, ::rustorium_sdk::CallFailed> {
+        ) -> ::core::result::Result<#value, ::rustorium_sdk::CallFailed> {
             self.call.#run(#export, &(#(#names,)*))
         }
     }

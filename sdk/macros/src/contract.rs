@@ -112,7 +112,9 @@ fn contract_name(item: &ItemImpl) -> Result<Ident> {
 fn methods(item: &mut ItemImpl) -> Result<Vec<Method>> {
     let mut methods: Vec<Method> = Vec::new();
     let mut errors: Option<Error> = None;
-    for function in item.items.iter_mut().filter_map(|item| if let ImplItem::Fn(function) = item { Some(function) } else { None }) {
+    for function in
+        item.items.iter_mut().filter_map(|item| if let ImplItem::Fn(function) = item { Some(function) } else { None })
+    {
         match Method::take(function) {
             Ok(None) => {}
             Ok(Some(method)) => {
@@ -142,9 +144,10 @@ fn methods(item: &mut ItemImpl) -> Result<Vec<Method>> {
     }
     match errors {
         Some(errors) => Err(errors),
-        None if methods.is_empty() => {
-            Err(Error::new_spanned(&item.self_ty, "nobody can call this contract: mark a method `#[call]` or `#[view]`"))
-        }
+        None if methods.is_empty() => Err(Error::new_spanned(
+            &item.self_ty,
+            "nobody can call this contract: mark a method `#[call]` or `#[view]`",
+        )),
         None => Ok(methods),
     }
 }
@@ -177,10 +180,13 @@ fn implementation(options: &Options, item: &ItemImpl, methods: &[Method]) -> Tok
     let events = &options.events;
     let doc = docs(&item.attrs);
     let doc = if doc.is_empty() { quote!(<#contract as ::rustorium_sdk::Storage>::DOC) } else { quote!(#doc) };
-    let init = methods.iter().find(|method| method.kind == Kind::Init).map_or_else(|| quote!(()), |method| {
-        let output = &method.output;
-        quote!(#output)
-    });
+    let init = methods.iter().find(|method| method.kind == Kind::Init).map_or_else(
+        || quote!(()),
+        |method| {
+            let output = &method.output;
+            quote!(#output)
+        },
+    );
     let abi = quote!(<#contract as ::rustorium_sdk::Contract>::ABI);
     let module = exported(methods, &functions, &abi);
     quote! {

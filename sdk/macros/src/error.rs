@@ -30,7 +30,8 @@ fn error(mut item: ItemEnum) -> Result<TokenStream> {
     for variant in &mut item.variants {
         messages.push(message(variant)?);
     }
-    let (mut descriptors, mut names, mut fields, mut decoders, mut sentences) = (vec![], vec![], vec![], vec![], vec![]);
+    let (mut descriptors, mut names, mut fields, mut decoders, mut sentences) =
+        (vec![], vec![], vec![], vec![], vec![]);
     for (variant, message) in item.variants.iter().zip(&messages) {
         let ident = &variant.ident;
         let name = name(ident);
@@ -169,14 +170,16 @@ fn sentence(variant: &Variant, message: Option<&LitStr>) -> TokenStream {
     };
     let (pattern, bound) = codec::pattern(&variant.fields);
     let position = |name: &str| match &variant.fields {
-        Fields::Named(fields) => fields.named.iter().position(|field| field.ident.as_ref().is_some_and(|one| one == name)),
+        Fields::Named(fields) => {
+            fields.named.iter().position(|field| field.ident.as_ref().is_some_and(|one| one == name))
+        }
         _ => name.parse().ok(),
     };
     let steps = parts.iter().filter_map(|part| match part {
         Part::Text(text) => Some(quote!(f.write_str(#text)?;)),
-        Part::Field(name) => position(name).and_then(|position| bound.get(position)).map(|field| {
-            quote!(f.write_str(&::rustorium_sdk::__private::Shown(#field).text())?;)
-        }),
+        Part::Field(name) => position(name)
+            .and_then(|position| bound.get(position))
+            .map(|field| quote!(f.write_str(&::rustorium_sdk::__private::Shown(#field).text())?;)),
     });
     quote! {
         #[allow(unused_variables)]

@@ -11,7 +11,8 @@ use crate::{
 
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let parsed = no_arguments("interface", arguments).and_then(|()| {
-        let error = || Error::new_spanned(&item, "`#[interface]` marks a trait: its methods are those of the contract called");
+        let error =
+            || Error::new_spanned(&item, "`#[interface]` marks a trait: its methods are those of the contract called");
         syn::parse2(item.clone()).map_err(|_| error())
     });
     parsed.and_then(interface).unwrap_or_else(syn::Error::into_compile_error)
@@ -26,12 +27,7 @@ fn interface(item: ItemTrait) -> Result<TokenStream> {
         doc if doc.is_empty() => format!("Calls a contract that offers `{}`.", item.ident),
         doc => doc,
     };
-    Ok(client::expand(&Client {
-        name: item.ident,
-        visibility: item.vis,
-        doc,
-        methods: methods.iter().collect(),
-    }))
+    Ok(client::expand(&Client { name: item.ident, visibility: item.vis, doc, methods: methods.iter().collect() }))
 }
 
 fn method(item: &TraitItem) -> Result<Method> {

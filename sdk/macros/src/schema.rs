@@ -20,11 +20,15 @@ pub(crate) fn field(name: &str, ty: &impl ToTokens, doc: &str, indexed: bool) ->
 
 /// The descriptors of fields; those without a name are called `0`, `1` ….
 pub(crate) fn fields(fields: &Fields) -> Result<Vec<TokenStream>> {
-    fields.iter().enumerate().map(|(position, one)| {
-        let name = field_name(position, one);
-        check_name(&name, &one.ident)?;
-        Ok(field(&name, &one.ty, &docs(&one.attrs), false))
-    }).collect()
+    fields
+        .iter()
+        .enumerate()
+        .map(|(position, one)| {
+            let name = field_name(position, one);
+            check_name(&name, &one.ident)?;
+            Ok(field(&name, &one.ty, &docs(&one.attrs), false))
+        })
+        .collect()
 }
 
 /// The name of a field.

@@ -24,6 +24,12 @@ pub fn field(name: &str) -> Vec<u8> {
 }
 
 /// What can be a map's key: its encoding sorts as its values do.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the key of a map",
+    label = "not a key",
+    note = "keys are bool, integers, U256, String, Bytes, [u8; N], Address, Hash, Timestamp, and Option and tuples of these",
+    note = "mark your own struct or enum with `#[abi(key)]`"
+)]
 pub trait StorageKey {
     /// Appends the encoding.
     fn encode_key(&self, out: &mut Vec<u8>);

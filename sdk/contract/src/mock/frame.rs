@@ -111,11 +111,7 @@ pub(super) fn end(ended: Ended) -> ! {
 }
 
 /// Runs a body in a frame; what it changed stays only if it succeeds. Answers the frame for what it returned.
-pub(super) fn run<R>(
-    frame: Frame,
-    body: impl FnOnce() -> R,
-    is_success: fn(&R) -> bool,
-) -> Result<(R, Frame), Ended> {
+pub(super) fn run<R>(frame: Frame, body: impl FnOnce() -> R, is_success: fn(&R) -> bool) -> Result<(R, Frame), Ended> {
     state::with(|state| state.enter(frame)).map_err(|code| Ended::Trap(code, "the call was refused".into()))?;
     let result = catch_unwind(AssertUnwindSafe(body));
     let frame = state::with(|state| state.leave(result.as_ref().is_ok_and(is_success)));
@@ -168,7 +164,8 @@ pub fn entered(kind: MethodKind, method: &str, payable: bool, arguments: &dyn Fn
         arguments(&mut frame.arguments);
         let once = |kind| matches!(kind, MethodKind::Init | MethodKind::Migrate | MethodKind::Receive);
         if kind != frame.kind && (once(kind) || frame.kind == MethodKind::Init) {
-            refused = Some((Code::UnknownMethod, "runs at its occasion alone: `Mock::deploy`, `upgrade` or `transfer`"));
+            refused =
+                Some((Code::UnknownMethod, "runs at its occasion alone: `Mock::deploy`, `upgrade` or `transfer`"));
         } else if frame.value > Amount::ZERO && !payable {
             refused = Some((Code::NotPayable, "takes no value: mark it `payable`"));
         }

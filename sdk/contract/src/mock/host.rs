@@ -102,13 +102,7 @@ pub(crate) fn transfer(to: &[u8; 33], amount: &[u8; 16], _gas: u64) -> Outcome {
     send(this_id().into(), parse(to), Amount(u128::from_le_bytes(*amount)))
 }
 
-pub(crate) fn call(
-    contract: &[u8; 33],
-    method: &[u8],
-    arguments: &[u8],
-    value: &[u8; 16],
-    _gas: u64,
-) -> Outcome {
+pub(crate) fn call(contract: &[u8; 33], method: &[u8], arguments: &[u8], value: &[u8; 16], _gas: u64) -> Outcome {
     change("calls a method");
     let value = Amount(u128::from_le_bytes(*value));
     dispatch(this_id().into(), parse(contract), MethodKind::Call, &text(method), arguments, value)

@@ -23,12 +23,15 @@ use crate::{abi::Method, contract::Contract};
 /// The start of 2026.
 const FIRST_TIME: Timestamp = Timestamp(1_767_225_600_000);
 
+/// `Contract::method`: the function behind an export.
+type FindMethod = fn(MethodKind, &str) -> Option<fn()>;
+
 /// A contract's code.
 #[derive(Clone, Copy)]
 pub(super) struct Program {
     pub(super) name: &'static str,
     pub(super) methods: &'static [Method],
-    pub(super) function: fn(MethodKind, &str) -> Option<fn()>,
+    pub(super) function: FindMethod,
 }
 
 impl Program {
@@ -241,7 +244,9 @@ pub(super) fn take() -> State {
 pub(super) fn with<R>(body: impl FnOnce(&mut State) -> R) -> R {
     CURRENT.with_borrow_mut(|state| match state {
         Some(state) => body(state),
-        None => panic!("no contract is running: call `Mock::deploy`, `call` or `view` and use storage and `Ctx` within"),
+        None => {
+            panic!("no contract is running: call `Mock::deploy`, `call` or `view` and use storage and `Ctx` within")
+        }
     })
 }
 

@@ -151,10 +151,10 @@ impl U256 {
     fn shifted_left(self, bits: u32) -> Self {
         let (whole, part) = ((bits / 64) as usize, bits % 64);
         let mut limbs = [0; 4];
-        for at in whole..4 {
-            limbs[at] = self.0[at - whole] << part;
+        for (at, limb) in limbs.iter_mut().enumerate().skip(whole) {
+            *limb = self.0[at - whole] << part;
             if part > 0 && at > whole {
-                limbs[at] |= self.0[at - whole - 1] >> (64 - part);
+                *limb |= self.0[at - whole - 1] >> (64 - part);
             }
         }
         Self(limbs)

@@ -101,6 +101,32 @@ impl<K: AbiType + StorageKey, V: AbiType> EnumMap<K, V> {
         self.change(key, |value| change(value.unwrap_or_else(|| field.absent())))
     }
 
+    /// Adds to the value of a key, and answers the sum.
+    ///
+    /// # Panics
+    ///
+    /// If the sum overflows; the message names the field.
+    pub fn add(&mut self, key: impl KeyOf<K>, amount: V) -> V
+    where
+        V: Checked,
+    {
+        let field = self.field;
+        self.update(key, |value| field.sum(value, amount))
+    }
+
+    /// Subtracts from the value of a key, and answers the difference.
+    ///
+    /// # Panics
+    ///
+    /// If the difference overflows, for unsigned types below zero; the message names the field.
+    pub fn sub(&mut self, key: impl KeyOf<K>, amount: V) -> V
+    where
+        V: Checked,
+    {
+        let field = self.field;
+        self.update(key, |value| field.difference(value, amount))
+    }
+
     /// Removes a key and its value; answers the value, or `None` if there was none.
     pub fn remove(&mut self, key: impl KeyOf<K>) -> Option<V> {
         let value_key = self.value_key(&key);
@@ -185,27 +211,5 @@ impl<K: AbiType + StorageKey, V: AbiType> EnumMap<K, V> {
         bytes.push(b'k');
         position.encode_key(&mut bytes);
         bytes
-    }
-}
-
-impl<K: AbiType + StorageKey, V: AbiType + Checked> EnumMap<K, V> {
-    /// Adds to the value of a key, and answers the sum.
-    ///
-    /// # Panics
-    ///
-    /// If the sum overflows; the message names the field.
-    pub fn add(&mut self, key: impl KeyOf<K>, amount: V) -> V {
-        let field = self.field;
-        self.update(key, |value| field.sum(value, amount))
-    }
-
-    /// Subtracts from the value of a key, and answers the difference.
-    ///
-    /// # Panics
-    ///
-    /// If the difference overflows, for unsigned types below zero; the message names the field.
-    pub fn sub(&mut self, key: impl KeyOf<K>, amount: V) -> V {
-        let field = self.field;
-        self.update(key, |value| field.difference(value, amount))
     }
 }

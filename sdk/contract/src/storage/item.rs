@@ -80,15 +80,16 @@ impl<T: AbiType> Item<T> {
         self.field.write(&self.field.key(), &value);
         Ok(value)
     }
-}
 
-impl<T: AbiType + Checked> Item<T> {
     /// Adds to the value, and answers the sum.
     ///
     /// # Panics
     ///
     /// If the sum overflows; the message names the field.
-    pub fn add(&mut self, amount: T) -> T {
+    pub fn add(&mut self, amount: T) -> T
+    where
+        T: Checked,
+    {
         let field = self.field;
         self.update(|value| field.sum(value, amount))
     }
@@ -98,7 +99,10 @@ impl<T: AbiType + Checked> Item<T> {
     /// # Panics
     ///
     /// If the difference overflows, for unsigned types below zero; the message names the field.
-    pub fn sub(&mut self, amount: T) -> T {
+    pub fn sub(&mut self, amount: T) -> T
+    where
+        T: Checked,
+    {
         let field = self.field;
         self.update(|value| field.difference(value, amount))
     }

@@ -88,24 +88,15 @@ impl<K: AbiType + StorageKey, V: AbiType> Map<K, V> {
         Ok(value)
     }
 
-    fn at(&self, key: &[u8]) -> V {
-        self.field.read(key).unwrap_or_else(|| self.field.absent())
-    }
-
-    fn key(&self, key: impl KeyOf<K>) -> Vec<u8> {
-        let mut bytes = self.field.key();
-        key.write_key(&mut bytes);
-        bytes
-    }
-}
-
-impl<K: AbiType + StorageKey, V: AbiType + Checked> Map<K, V> {
     /// Adds to the value of a key, and answers the sum.
     ///
     /// # Panics
     ///
     /// If the sum overflows; the message names the field.
-    pub fn add(&mut self, key: impl KeyOf<K>, amount: V) -> V {
+    pub fn add(&mut self, key: impl KeyOf<K>, amount: V) -> V
+    where
+        V: Checked,
+    {
         let field = self.field;
         self.update(key, |value| field.sum(value, amount))
     }
@@ -115,8 +106,21 @@ impl<K: AbiType + StorageKey, V: AbiType + Checked> Map<K, V> {
     /// # Panics
     ///
     /// If the difference overflows, for unsigned types below zero; the message names the field.
-    pub fn sub(&mut self, key: impl KeyOf<K>, amount: V) -> V {
+    pub fn sub(&mut self, key: impl KeyOf<K>, amount: V) -> V
+    where
+        V: Checked,
+    {
         let field = self.field;
         self.update(key, |value| field.difference(value, amount))
+    }
+
+    fn at(&self, key: &[u8]) -> V {
+        self.field.read(key).unwrap_or_else(|| self.field.absent())
+    }
+
+    fn key(&self, key: impl KeyOf<K>) -> Vec<u8> {
+        let mut bytes = self.field.key();
+        key.write_key(&mut bytes);
+        bytes
     }
 }

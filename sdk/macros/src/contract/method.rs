@@ -10,9 +10,10 @@
 //! ```
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::{
     Error, FnArg, Ident, ImplItemFn, Pat, ReceiverKind, Result, Safety, Signature, Type, TypeReference,
+    spanned::Spanned,
 };
 
 use crate::{
@@ -119,7 +120,10 @@ impl Method {
         check_plain(signature)?;
         let mutable = receiver(signature)?;
         if kind == Kind::View && mutable {
-            return Err(Error::new_spanned(&signature.inputs[0], "a view only reads: take `&self`, or mark it `#[call]`"));
+            return Err(Error::new_spanned(
+                &signature.inputs[0],
+                "a view only reads: take `&self`, or mark it `#[call]`",
+            ));
         }
         let mut inputs = signature.inputs.iter().skip(1).peekable();
         let takes_ctx = inputs.next_if(|input| matches!(input, FnArg::Typed(input) if is_ctx(&input.ty))).is_some();
@@ -170,33 +174,43 @@ impl Method {
     pub(crate) fn call(&self, contract: &Type) -> TokenStream {
         let ident = &self.ident;
         let types = self.arguments.iter().map(|argument| &argument.ty);
-        let names: Vec<Ident> = (0..self.arguments.len()).map(|position| format_ident!("argument_{position}")).collect();
+        let names: Vec<Ident> =
+            (0..self.arguments.len()).map(|position| format_ident!("argument_{position}")).collect();
         let ctx = self.takes_ctx.then(|| quote!(&::rustorium_sdk::Ctx::of_this_call(),));
         // A plain transfer has no arguments to decode.
         let take = (self.kind != Kind::Receive)
             .then(|| quote!(let (#(#names,)*): (#(#types,)*) = ::rustorium_sdk::__private::arguments();));
+        // What is wrong with the type of the answer is said where that type stands.
+        let answer = quote_spanned!(self.output.span()=> ::rustorium_sdk::__private::answer(outcome););
         quote! {
             #take
             let mut contract = <#contract as ::rustorium_sdk::Storage>::open();
-            ::rustorium_sdk::__private::answer(<#contract>::#ident(&mut contract, #ctx #(#names),*));
+            let outcome = <#contract>::#ident(&mut contract, #ctx #(#names),*);
+            #answer
         }
+    }
+
+    /// What the trait `Outcome` knows of what it answers. A type that has no such trait is reported where the
+    /// author wrote it.
+    pub(crate) fn of_outcome(&self, item: &str) -> TokenStream {
+        let (output, item) = (&self.output, Ident::new(item, self.output.span()));
+        quote_spanned!(output.span()=> <#output as ::rustorium_sdk::Outcome>::#item)
     }
 
     /// Its descriptor in the ABI.
     pub(crate) fn descriptor(&self) -> TokenStream {
-        let Self { export, doc, output, payable, reentrant, .. } = self;
+        let Self { export, doc, payable, reentrant, .. } = self;
+        let (returns, errors) = (self.of_outcome("RETURNS"), self.of_outcome("ERRORS"));
         let kind = self.kind.descriptor();
-        let arguments = self.arguments.iter().map(|argument| {
-            schema::field(&argument.name(), &argument.ty, "", false)
-        });
+        let arguments = self.arguments.iter().map(|argument| schema::field(&argument.name(), &argument.ty, "", false));
         quote! {
             ::rustorium_sdk::abi::Method {
                 kind: #kind,
                 name: #export,
                 doc: #doc,
                 arguments: &[#(#arguments),*],
-                returns: <<#output as ::rustorium_sdk::Outcome>::Value as ::rustorium_sdk::abi::AbiType>::TYPE,
-                errors: <#output as ::rustorium_sdk::Outcome>::ERRORS,
+                returns: #returns,
+                errors: #errors,
                 payable: #payable,
                 reentrant: #reentrant,
             }
