@@ -159,7 +159,7 @@ pub(crate) fn router(app: App) -> Router {
         .merge(graphql::routes())
         .merge(stream::routes())
         .fallback(|| async { ApiError::not_found("there is nothing here; /openapi.json lists what there is") })
-        .method_not_allowed_fallback(|| async { ApiError::bad_input("this route takes another method") })
+        .method_not_allowed_fallback(|| async { ApiError::wrong_method() })
         .layer(body_limit)
         .layer(CatchPanicLayer::custom(layers::panicked))
         .layer(middleware::from_fn_with_state(app.clone(), layers::observe))
@@ -181,3 +181,7 @@ fn cors(origins: &[String]) -> CorsLayer {
         .allow_headers([header::CONTENT_TYPE, header::ACCEPT, request_id.clone()])
         .expose_headers([request_id])
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;

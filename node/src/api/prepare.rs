@@ -151,10 +151,7 @@ impl Preparation {
         let mut messages = Vec::with_capacity(inputs.len());
         for (index, input) in inputs.into_iter().enumerate() {
             let message = self.message(sender, &messages, input);
-            messages.push(
-                message
-                    .map_err(|error| ApiError { message: format!("message {index}: {}", error.message), ..error })?,
-            );
+            messages.push(message.map_err(|error| error.of(&format!("message {index}")))?);
         }
         Ok(messages)
     }

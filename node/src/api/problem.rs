@@ -35,12 +35,14 @@ pub struct ApiError {
     pub cursor: Option<Cursor>,
     /// Of `HEIGHT_PRUNED` and `CURSOR_EXPIRED`: the heights that are kept.
     pub available: Option<(Height, Height)>,
+    /// The HTTP status, where the code's own says too little.
+    status: Option<StatusCode>,
 }
 
 impl ApiError {
     /// An error of a code.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), cursor: None, available: None }
+        Self { code, message: message.into(), cursor: None, available: None, status: None }
     }
 
     /// `BAD_USER_INPUT`.
@@ -64,6 +66,17 @@ impl ApiError {
     pub fn pruned(from: Height, to: Height) -> Self {
         let message = format!("this height is no longer kept; heights {from} to {to} are");
         Self { available: Some((from, to)), ..Self::new(Code::HeightPruned, message) }
+    }
+
+    /// A route that takes another method.
+    pub(crate) fn wrong_method() -> Self {
+        let error = Self::bad_input("this route takes another method");
+        Self { status: Some(StatusCode::METHOD_NOT_ALLOWED), ..error }
+    }
+
+    /// The same, with what it is about in front.
+    pub(crate) fn of(self, what: &str) -> Self {
+        Self { message: format!("{what}: {}", self.message), ..self }
     }
 
     /// The same, with a place to resume from.
@@ -119,7 +132,7 @@ struct AvailableRange {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let status = status(self.code);
+        let status = self.status.unwrap_or_else(|| status(self.code));
         let problem = Problem {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or_default(),

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::Event;
 use crate::api::{
+    App,
     read::Pinned,
     scalar::{Address, Amount, Bytes, DateTime, Height, Json, Uint},
 };
@@ -98,7 +99,8 @@ impl Receipt {
     #[graphql(complexity = "20 + child_complexity")]
     async fn proof(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Bytes>> {
         let position = TransactionPosition { height: self.height.0, index: self.index };
-        Ok(Pinned::of(ctx)?.receipt_proof(position)?)
+        // Not the query's own picture: a mutation has waited since that was pinned.
+        Ok(Pinned::newest(App::of(ctx)?).receipt_proof(position)?)
     }
 }
 

@@ -100,12 +100,13 @@ async fn a_mutation_submits_and_errors_have_codes() {
     let contract = node.deploy().await;
     let add = json!([{ "call": { "contract": contract, "method": "add", "args": { "amount": "101" } } }]);
     let signed = node.signed(&alice(), add).await;
-    let query = "mutation($signed: SignedInput!) { submit(transactions: [$signed]) {
+    let query = "mutation($signed: SignedInput!) { submit(transactions: [$signed], wait: CERTIFIED) {
         hash code status { __typename ... on Failure { error { name fields path { method } } receipt { fee proof } } }
     } }";
     let answer = node.query(query, json!({ "signed": signed })).await;
     let status = &answer["data"]["submit"][0]["status"];
     assert_eq!(status["error"]["name"], "TooMuch", "{answer}");
+    assert!(status["receipt"]["proof"].is_string(), "a failure is proven like a success: {answer}");
 
     let code = |answer: &Value| answer["errors"][0]["extensions"]["code"].clone();
     assert_eq!(code(&node.query("{ nothing }", json!({})).await), "BAD_USER_INPUT");

@@ -161,6 +161,7 @@ async fn the_chain_describes_itself() {
     assert!(node.text(&node.url("/")).await.contains("</html>"));
     let metrics = node.text(&node.node.endpoints().metrics).await;
     assert!(metrics.contains("rustorium_http_requests_total{route=\"/v1/status\""), "{metrics}");
+    assert_eq!(node.post("/v1/status", &json!({})).await.0, 405);
     let (status, problem) = node.get("/v1/nothing").await;
     assert_eq!((status, &problem["code"]), (404, &json!("NOT_FOUND")));
 }
