@@ -83,3 +83,18 @@ pub mod __private {
     pub use crate::probe::{DefaultOf, Shown, ShownByDebug, WithoutDefault};
     pub use crate::storage::serialize as append;
 }
+
+/// The code of the guide runs with the documentation's tests.
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../../../docs/sdk/getting-started.md")]
+    struct GettingStarted;
+    #[doc = include_str!("../../../docs/sdk/storage.md")]
+    struct Storage;
+    #[doc = include_str!("../../../docs/sdk/calls-and-errors.md")]
+    struct CallsAndErrors;
+    #[doc = include_str!("../../../docs/sdk/testing.md")]
+    struct Testing;
+    #[doc = include_str!("../../../docs/sdk/types.md")]
+    struct Types;
+}
