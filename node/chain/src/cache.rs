@@ -6,7 +6,7 @@
 //! writes its values through instead of throwing old ones out.
 //!
 //! Invariants, which make that true with readers of many heights at once:
-//! - a block's height is announced ([`StateCache::write`]) before the first of its values is put, and its values
+//! - a block's height is announced (`StateCache::write`) before the first of its values is put, and its values
 //!   are put before anyone can read at that height;
 //! - a reader's miss fills the cache only while its height is the newest announced one, which is checked under
 //!   the lock of the key's shard. A fill that loses the race is dropped; one that wins is overwritten.

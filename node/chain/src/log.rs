@@ -5,8 +5,8 @@
 //! log/00000002.segment   record │ header 3 │ certificate 3 │ …
 //! ```
 //!
-//! Records of the lane and the headers over them share one stream of [frames](frame) in preallocated
-//! [segments](segment). So one sync makes a transaction and the header that takes it durable together, and a
+//! Records of the lane and the headers over them share one stream of frames (`frame.rs`) in
+//! preallocated segments (`segment.rs`). So one sync makes a transaction and the header that takes it durable together, and a
 //! header can never survive without the records below it. Its first entry is the genesis: the log alone is
 //! enough to execute the chain again.
 //!

@@ -26,7 +26,7 @@ pub(crate) struct Clock<K, V> {
     misses: AtomicU64,
 }
 
-/// What a [`Clock`] has seen and holds.
+/// What a cache has seen and holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CacheCounts {
     /// Look-ups that found what they looked for.
