@@ -63,10 +63,10 @@ async fn by_get(
     if let Ok(upgrade) = upgrade {
         return socket::upgrade(app, upgrade);
     }
-    let Some(query) = query else { return pages::graphiql() };
+    let Some(query) = query else { return pages::console() };
     match asked(&query) {
         Ok(Some(request)) => execute(&app, request).await,
-        Ok(None) => pages::graphiql(),
+        Ok(None) => pages::console(),
         Err(message) => refused(message),
     }
 }

@@ -31,6 +31,7 @@ use super::rest::{accounts, blocks, chain, contracts, dev, events, transactions}
         events::of_contract,
         chain::status,
         chain::genesis,
+        chain::epoch,
         dev::control,
     )
 )]

@@ -12,7 +12,7 @@ use rustorium_types::code::Code;
 use super::{App, layers::page, problem::ApiError};
 
 const EXPLORER: &str = include_str!("pages/explorer.html");
-const GRAPHIQL: &str = include_str!("pages/graphiql.html");
+const CONSOLE: &str = include_str!("pages/console.html");
 
 /// The explorer, OpenAPI, health and readiness.
 pub(super) fn routes() -> Router<App> {
@@ -24,8 +24,8 @@ pub(super) fn routes() -> Router<App> {
 }
 
 /// The page that asks GraphQL.
-pub(super) fn graphiql() -> Response {
-    page(GRAPHIQL)
+pub(super) fn console() -> Response {
+    page(CONSOLE)
 }
 
 async fn openapi(State(app): State<App>) -> Response {

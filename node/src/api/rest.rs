@@ -37,6 +37,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/v1/events", get(events::events))
         .route("/v1/status", get(chain::status))
         .route("/v1/genesis", get(chain::genesis))
+        .route("/v1/epochs/{epoch}", get(chain::epoch))
         .route("/v1/dev/control", post(dev::control))
 }
 

@@ -1,7 +1,9 @@
 //! The chain as a whole.
 
 use axum::{Json, extract::State, http::header, response::IntoResponse};
+use rustorium_types::{bundle::EpochLink, id as types};
 
+use super::Name;
 use crate::api::{
     App,
     model::{ChainLimits, Status},
@@ -60,4 +62,37 @@ pub(crate) async fn status(State(app): State<App>) -> Result<Json<Status>, ApiEr
 pub(crate) async fn genesis(State(app): State<App>) -> Result<impl IntoResponse, ApiError> {
     let bytes = borsh::to_vec(app.chain().snapshot().genesis()).map_err(ApiError::internal)?;
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes))
+}
+
+/// The certified last header of an epoch, in borsh with a version byte: the step by which a light client that
+/// follows the validators gets from one epoch to the next.
+#[utoipa::path(
+    get, path = "/v1/epochs/{epoch}", tag = "chain",
+    params(("epoch" = u64, Path, description = "From 0, ended")),
+    responses(
+        (status = 200, description = "EpochLink", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = "default", description = "Refused", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn epoch(
+    State(app): State<App>,
+    Name(EpochName(epoch)): Name<EpochName>,
+) -> Result<impl IntoResponse, ApiError> {
+    let snapshot = app.chain().snapshot();
+    let not_ended = || ApiError::not_found(format!("epoch {epoch} has not ended"));
+    let last = epoch.0.checked_add(1).and_then(|next| next.checked_mul(snapshot.genesis().epoch_length));
+    let sealed = snapshot.header(types::Height(last.ok_or_else(not_ended)?))?.ok_or_else(not_ended)?;
+    let link = EpochLink { certificate: sealed.certificate.to_vec(), header: sealed.header };
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], link.to_bytes()))
+}
+
+/// An epoch's number in a path.
+pub(crate) struct EpochName(types::Epoch);
+
+impl std::str::FromStr for EpochName {
+    type Err = ApiError;
+
+    fn from_str(text: &str) -> Result<Self, ApiError> {
+        text.parse().map(Self).map_err(|_| ApiError::bad_input(format!("`{text}` is no epoch's number")))
+    }
 }
