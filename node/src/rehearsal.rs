@@ -150,7 +150,11 @@ impl<'a> Stage<'a> {
                 continue;
             }
             let cost = report.methods.entry((kind, name.to_owned())).or_default();
-            if failure.is_none() { cost.succeeded.push(gas) } else { cost.failed += 1 }
+            if failure.is_none() {
+                cost.succeeded.push(gas)
+            } else {
+                cost.failed += 1
+            }
             if failure.is_none() != line.success {
                 report.differences.push(Difference {
                     test: trace.test.clone(),
@@ -285,8 +289,7 @@ mod tests {
 
     fn build() -> Build {
         let bytes = wat::parse_str(MODULE).unwrap();
-        let contract =
-            Contract { abi_version: 1, name: "Small".into(), version: "1.0.0".into(), doc: String::new() };
+        let contract = Contract { abi_version: 1, name: "Small".into(), version: "1.0.0".into(), doc: String::new() };
         let abi = Abi {
             contract,
             methods: BTreeMap::new(),

@@ -39,7 +39,9 @@ pub(crate) struct CargoArgs {
 impl CargoArgs {
     /// The flags that cargo knows them by.
     pub(crate) fn flags(self) -> impl Iterator<Item = &'static str> {
-        [(self.locked, "--locked"), (self.offline, "--offline")].into_iter().filter_map(|(set, flag)| set.then_some(flag))
+        [(self.locked, "--locked"), (self.offline, "--offline")]
+            .into_iter()
+            .filter_map(|(set, flag)| set.then_some(flag))
     }
 }
 

@@ -58,8 +58,7 @@ pub(crate) fn run(args: TestArgs, output: &Output) -> Result<(), CliError> {
         [first, ..] => {
             let native = if first.native_success { "succeeds" } else { "fails" };
             let module = first.failure.as_deref().unwrap_or("it succeeds");
-            let message =
-                format!("`{}` in {} {native} natively; on a chain: {module}", first.method, first.test);
+            let message = format!("`{}` in {} {native} natively; on a chain: {module}", first.method, first.test);
             Err(CliError::new(Code::ContractError, message))
         }
     }
