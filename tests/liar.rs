@@ -222,6 +222,15 @@ async fn an_old_head_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn trust_follows_the_validators_into_later_epochs() {
+    let it = scene().await;
+    let mined = tokio::task::block_in_place(|| it.shell.json(&["dev", "mine", "1001"]));
+    assert!(mined["height"].as_u64() > Some(1_000), "a dev chain's epochs have 1,000 heights: {mined}");
+    let (code, out, err) = it.query(&it.bob, &[]).await;
+    assert_eq!(code, Some(0), "{out}{err}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_chain_is_not_the_one_that_is_trusted() {
     let mut it = scene().await;
     it.trust = format!("0x{}", "11".repeat(32));

@@ -18,7 +18,9 @@ use crate::{
 /// The clock starts at the first submission and stops when the last receipt is readable; then every balance is
 /// checked. The token is a new contract, and the senders are new accounts that `--from` funds.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  rustorium load --transfers 20_000\n  rustorium load --transfers 10_000 --rate 1_000 --batch 1")]
+#[command(
+    after_help = "Examples:\n  rustorium load --transfers 20_000\n  rustorium load --transfers 10_000 --rate 1_000 --batch 1"
+)]
 pub(crate) struct LoadArgs {
     /// Transfers in all.
     #[arg(long, value_parser = count)]

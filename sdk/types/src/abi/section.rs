@@ -67,7 +67,8 @@ mod tests {
 
     #[test]
     fn the_section_is_found_among_others() {
-        let module = [HEADER.to_vec(), custom("name", b"x"), Vec::from([1, 1, 0]), custom(ABI_SECTION, b"abi")].concat();
+        let module =
+            [HEADER.to_vec(), custom("name", b"x"), Vec::from([1, 1, 0]), custom(ABI_SECTION, b"abi")].concat();
         assert_eq!(find(&module), Some(&b"abi"[..]));
         for cut in 0..module.len() {
             assert_eq!(find(&module[..cut]), None, "cut at {cut}");
