@@ -8,7 +8,7 @@ const TEA: u32 = 0;
 
 struct Club {
     chain: Mock,
-    voting: At<Voting>,
+    voting: Deployed<Voting>,
     deadline: Timestamp,
 }
 
