@@ -8,7 +8,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build guests demo test bench lint docs
+.PHONY: help setup build guests light-wasm demo test bench lint docs
 
 CONTRACTS := $(patsubst %/Cargo.toml,%,$(wildcard contracts/*/Cargo.toml examples/*/Cargo.toml))
 
@@ -32,7 +32,13 @@ guests: build
 demo: build
 	@tests/demo.sh
 
-test: guests
+# The light client also runs in browsers.
+light-wasm: setup
+	RUSTC="$$(sdk/wasm-target.sh)" cargo check --locked --package rustorium-light \
+	  --target wasm32-unknown-unknown --target-dir target/light-wasm --ignore-rust-version \
+	  --config 'profile.dev.package."*".opt-level=0'
+
+test: guests light-wasm
 	cargo test --locked --workspace
 
 bench: guests

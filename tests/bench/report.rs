@@ -51,7 +51,8 @@ pub(crate) fn write(directory: &Path, figures: &[Figure]) -> anyhow::Result<()> 
 
 /// The figures for people.
 pub(crate) fn table(figures: &[Figure]) -> String {
-    let mut text = format!("{:<34} {:>14} {:<10} {:>14}  {:<16} {:>6}\n", "figure", "value", "unit", "peer's", "peer", "ratio");
+    let mut text =
+        format!("{:<34} {:>14} {:<10} {:>14}  {:<16} {:>6}\n", "figure", "value", "unit", "peer's", "peer", "ratio");
     for Figure { name, value, unit, peer } in figures {
         let (baseline, baseline_value, ratio) = peer.as_ref().map_or_else(Default::default, |peer| {
             (peer.baseline.clone(), peer.baseline_value.to_string(), peer.ratio.to_string())
