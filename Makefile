@@ -23,8 +23,8 @@ setup:
 build: setup
 	cargo build --locked --package rustorium-node --bin rustorium
 
-# Tests build the contracts that they need themselves; built here first, the wait is seen.
-guests: build
+# Tests build the contracts that they need themselves; built here first, the wait is seen. Needs the binary.
+guests:
 	@set -e; for contract in $(CONTRACTS); do \
 	  target/debug/rustorium build --locked --target-dir target/guests "$$contract"; \
 	done
@@ -38,10 +38,13 @@ light-wasm: setup
 	  --target wasm32-unknown-unknown --target-dir target/light-wasm --ignore-rust-version \
 	  --config 'profile.dev.package."*".opt-level=0'
 
-test: guests light-wasm
+# The binary comes out of the tests' own build: built apart, it would have dependencies with other features.
+test: light-wasm
+	cargo test --locked --workspace --no-run
+	@$(MAKE) --no-print-directory guests
 	cargo test --locked --workspace
 
-bench: guests
+bench: build guests
 	cargo bench --locked --package rustorium-types --package rustorium-runtime --package rustorium-chain --benches
 	cargo bench --locked --package rustorium-node --bench figures
 
