@@ -5,10 +5,10 @@
 //! log/00000002.segment   record │ header 3 │ certificate 3 │ …
 //! ```
 //!
-//! Records of the lane and the headers over them share one stream of frames (`frame.rs`) in
-//! preallocated segments (`segment.rs`). So one sync makes a transaction and the header that takes it durable together, and a
-//! header can never survive without the records below it. Its first entry is the genesis: the log alone is
-//! enough to execute the chain again.
+//! Records of the lane and the headers over them share one stream of frames (`frame.rs`) in preallocated segments
+//! (`segment.rs`). So one sync makes a transaction and the header that takes it durable together, and a header can
+//! never survive without the records below it. Its first entry is the genesis: the log alone is enough to execute
+//! the chain again.
 //!
 //! Group commit: [`Log::append`] only buffers; one [`Log::sync`] writes and syncs for everyone who waits. A
 //! header is synced before it is signed, and its certificate follows without a sync of its own: it can be made

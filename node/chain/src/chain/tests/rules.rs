@@ -137,7 +137,7 @@ fn control_records_command_a_dev_chain_and_outlive_a_restart() {
     control(&chain, Control::TimeOffset { milliseconds: day });
     let at = control(&chain, Control::Mine);
     let time = |chain: &Chain, height| chain.snapshot().header(height).unwrap().unwrap().header.time;
-    assert_eq!(time(&chain, at), Timestamp(START + day));
+    assert_shows(START + day, time(&chain, at));
     control(&chain, Control::SetBalance { address: BOB.into(), amount: Amount(123) });
     assert_eq!(account(&chain, BOB).balance, Amount(123));
     control(&chain, Control::TimeAtLeast { time: Timestamp(START + 5 * day) });
@@ -150,7 +150,13 @@ fn control_records_command_a_dev_chain_and_outlive_a_restart() {
     assert!(time(&chain, at) >= Timestamp(START + 5 * day));
     place.clock.store(START + 6 * day, Ordering::SeqCst);
     let at = control(&chain, Control::Mine);
-    assert_eq!(time(&chain, at), Timestamp(START + 7 * day), "the offset is still there");
+    // The offset is still there.
+    assert_shows(START + 7 * day, time(&chain, at));
+}
+
+/// The clock stands still here, so a closing block may take the very millisecond, and the next one follows it.
+fn assert_shows(expected: u64, time: Timestamp) {
+    assert!((expected..expected + 10).contains(&time.0), "{time} instead of {expected}");
 }
 
 #[test]
