@@ -6,8 +6,8 @@
 //! left out           producers, target_features, linking, reloc.*, debug information
 //! ```
 //!
-//! Function names stay because a trap is explained with one: in `contracts/token` they are about a tenth of the
-//! module. Mangled they would be twice that, and carry hashes of the toolchain into the code's hash.
+//! Function names stay because a trap is explained with one: in `contracts/token` they are a seventh of the
+//! module. Mangled they would be half as much again, and carry hashes of the toolchain into the code's hash.
 
 use rustc_demangle::demangle;
 use thiserror::Error;
