@@ -9,8 +9,8 @@ use light_poseidon::{Poseidon, PoseidonHasher};
 use rustorium_types::{field::Field, poseidon::hash2};
 
 fn poseidon(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("poseidon");
-    group.bench_function("ours", |bencher| {
+    let mut group = criterion.benchmark_group("poseidon_hash");
+    group.bench_function("rustorium", |bencher| {
         let mut hash = Field::ONE;
         bencher.iter(|| {
             hash = hash2(0, hash, hash);
