@@ -234,3 +234,23 @@ fn power_losses_lose_nothing_that_was_acknowledged() {
         }
     }
 }
+
+/// Logs on disks have these bytes: whoever changes them gives the format another version.
+#[test]
+fn the_format_is_frozen() {
+    let disk = MemoryDisk::default();
+    let (mut log, _) = open(&disk).unwrap();
+    log.append(Kind::Record, b"a record").unwrap();
+    log.sync().unwrap();
+    log.append(Kind::Header, b"a header").unwrap();
+    log.sync().unwrap();
+    log.append(Kind::Certificate, &certificate_entry(Height(1), b"a certificate")).unwrap();
+    log.sync().unwrap();
+    let bytes = disk.open(&segment::name(1)).unwrap().read(0, SEGMENT).unwrap();
+    let used = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    assert_eq!(used, 96 + 40 + 40 + 40 + 32 + 21);
+    assert_eq!(
+        blake3::hash(&bytes[..used]).to_hex().as_str(),
+        "ee1b35f0e33597d152afd2bdecfe1de1ee95b3b24730d56c5cfc7153f083edc6"
+    );
+}
