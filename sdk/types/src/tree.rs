@@ -26,7 +26,7 @@ use crate::{
     field::{Field, LIMB_BYTES},
     hash::{Domain, hash},
     id::{ContractId, Hash},
-    poseidon::hash2,
+    poseidon::{hash2, hash2_many},
 };
 
 pub mod proof;
@@ -67,9 +67,35 @@ pub fn leaf_hash(key: &KeyDigest, value: &[u8]) -> Field {
     LeafContent::of(value).leaf_hash(key)
 }
 
+/// [`leaf_hash`] of many entries, in their order.
+pub fn leaf_hashes(leaves: &[(KeyDigest, &[u8])]) -> Vec<Field> {
+    let contents: Vec<_> = leaves.iter().map(|(_, value)| LeafContent::of(value)).collect();
+    let starts: Vec<_> = leaves.iter().zip(&contents).map(|((key, _), content)| content.start(key)).collect();
+    let mut hashes = hash2_many(&starts);
+    // The leaves that still have limbs go on together.
+    for index in 1.. {
+        let further: Vec<_> =
+            contents.iter().enumerate().filter_map(|(leaf, content)| Some((leaf, content.limb(index)?))).collect();
+        if further.is_empty() {
+            break;
+        }
+        let inputs: Vec<_> = further.iter().map(|(leaf, limb)| (CHAIN, hashes[*leaf], *limb)).collect();
+        for ((leaf, _), hash) in further.iter().zip(hash2_many(&inputs)) {
+            hashes[*leaf] = hash;
+        }
+    }
+    hashes
+}
+
 /// The hash of two subtrees whose keys first differ in `bit`.
 pub fn branch_hash(bit: u8, left: Field, right: Field) -> Field {
     hash2(BRANCH + u64::from(bit), left, right)
+}
+
+/// [`branch_hash`] of many, in their order.
+pub fn branch_hashes(branches: &[(u8, Field, Field)]) -> Vec<Field> {
+    let inputs: Vec<_> = branches.iter().map(|(bit, left, right)| (BRANCH + u64::from(*bit), *left, *right)).collect();
+    hash2_many(&inputs)
 }
 
 /// What a leaf commits to beside its key: small values as they are, larger ones by their digest.
@@ -112,13 +138,26 @@ impl LeafContent {
 
     /// The hash of the leaf with this content.
     pub fn leaf_hash(&self, key: &KeyDigest) -> Field {
-        let (tag, bytes, limb_bytes) = match self {
-            Self::Inline(value) => (LEAF + value.len() as u64, value.as_slice(), LIMB_BYTES),
-            Self::Large { length, digest } => (LARGE + u64::from(*length), digest.0.as_slice(), 16),
+        let (tag, key, first) = self.start(key);
+        let limbs = (1..).map_while(|index| self.limb(index));
+        limbs.fold(hash2(tag, key, first), |hash, limb| hash2(CHAIN, hash, limb))
+    }
+
+    /// What the leaf's first hash is of.
+    fn start(&self, key: &KeyDigest) -> (u64, Field, Field) {
+        let tag = match self {
+            Self::Inline(value) => LEAF + value.len() as u64,
+            Self::Large { length, .. } => LARGE + u64::from(*length),
         };
-        let mut limbs = bytes.chunks(limb_bytes).map(Field::from_le_limb);
-        let first = limbs.next().unwrap_or(Field::ZERO);
-        limbs.fold(hash2(tag, Field::from_be_31(key), first), |hash, limb| hash2(CHAIN, hash, limb))
+        (tag, Field::from_be_31(key), self.limb(0).unwrap_or(Field::ZERO))
+    }
+
+    fn limb(&self, index: usize) -> Option<Field> {
+        let (bytes, limb_bytes) = match self {
+            Self::Inline(value) => (value.as_slice(), LIMB_BYTES),
+            Self::Large { digest, .. } => (digest.0.as_slice(), 16),
+        };
+        bytes.chunks(limb_bytes).nth(index).map(Field::from_le_limb)
     }
 }
 
@@ -163,6 +202,8 @@ mod tests {
         let limbs = [0..31, 31..62, 62..93].map(|range| Field::from_le_limb(&value[range]));
         assert_eq!(leaf_hash(&key, &value[..62]), plain(&key, LEAF + 62, &limbs[..2]));
         assert_eq!(leaf_hash(&key, &value[..93]), plain(&key, LEAF + 93, &limbs));
+        let lengths = [94, 0, 1, 31, 93, 62, 32, 2].map(|length| (key, &value[..length]));
+        assert_eq!(leaf_hashes(&lengths), lengths.map(|(key, value)| leaf_hash(&key, value)));
         let digest = hash(Domain::LargeValue, &[&value]);
         let halves = [0..16, 16..32].map(|range| Field::from_le_limb(&digest.0[range]));
         assert_eq!(leaf_hash(&key, &value), plain(&key, LARGE + 94, &halves));

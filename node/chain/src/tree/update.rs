@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use rustorium_types::{
     field::Field,
-    tree::{KEY_BITS, KeyDigest, branch_hash, key_bit, leaf_hash},
+    tree::{KEY_BITS, KeyDigest, branch_hashes, key_bit, leaf_hashes},
 };
 
 use super::{
@@ -204,33 +204,48 @@ impl<'a> Update<'a> {
     /// Hashes the touched nodes: all leaves, then all branches of rank 1, of rank 2, and so on. Within a rank
     /// no hash depends on another.
     pub(super) fn rehash(&mut self) {
+        let mut leaves = Vec::new();
         let mut ranks: Vec<Vec<u32>> = Vec::new();
-        for (index, node) in self.new.iter_mut().enumerate() {
-            match node {
-                New::Leaf { key, value, hash } => *hash = leaf_hash(key, value),
-                New::Branch { rank, .. } => {
-                    let rank = usize::from(*rank) - 1;
-                    if ranks.len() <= rank {
-                        ranks.resize_with(rank + 1, Vec::new);
-                    }
-                    ranks[rank].push(index as u32);
+        for (index, node) in (0..).zip(&self.new) {
+            let rank = match node {
+                New::Leaf { .. } => {
+                    leaves.push(index);
+                    continue;
                 }
+                New::Branch { rank, .. } => usize::from(*rank) - 1,
+            };
+            if ranks.len() <= rank {
+                ranks.resize_with(rank + 1, Vec::new);
             }
+            ranks[rank].push(index);
         }
+        let entries: Vec<_> = leaves.iter().filter_map(|&index| self.entry(index)).collect();
+        self.set_hashes(&leaves, leaf_hashes(&entries));
         for rank in ranks {
-            let hashes: Vec<Field> = rank.iter().map(|&index| self.branch_hash(index)).collect();
-            for (index, computed) in rank.into_iter().zip(hashes) {
-                if let New::Branch { hash, .. } = &mut self.new[index as usize] {
-                    *hash = computed;
-                }
-            }
+            let branches: Vec<_> = rank.iter().filter_map(|&index| self.branches(index)).collect();
+            self.set_hashes(&rank, branch_hashes(&branches));
         }
     }
 
-    fn branch_hash(&self, index: u32) -> Field {
-        match self.new[index as usize] {
-            New::Branch { bit, left, right, .. } => branch_hash(bit, self.hash(left), self.hash(right)),
-            New::Leaf { hash, .. } => hash,
+    fn entry(&self, leaf: u32) -> Option<(KeyDigest, &'a [u8])> {
+        match self.new[leaf as usize] {
+            New::Leaf { key, value, .. } => Some((key, value)),
+            New::Branch { .. } => None,
+        }
+    }
+
+    fn branches(&self, branch: u32) -> Option<(u8, Field, Field)> {
+        match self.new[branch as usize] {
+            New::Branch { bit, left, right, .. } => Some((bit, self.hash(left), self.hash(right))),
+            New::Leaf { .. } => None,
+        }
+    }
+
+    fn set_hashes(&mut self, nodes: &[u32], hashes: Vec<Field>) {
+        for (index, computed) in nodes.iter().zip(hashes) {
+            match &mut self.new[*index as usize] {
+                New::Leaf { hash, .. } | New::Branch { hash, .. } => *hash = computed,
+            }
         }
     }
 }

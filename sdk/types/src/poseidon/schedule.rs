@@ -36,9 +36,9 @@ use crate::field::{
 
 /// A linear form over N lanes and a constant.
 pub(super) struct Row<const N: usize> {
-    coefficients: [Limbs; N],
+    pub(super) coefficients: [Limbs; N],
     /// Times R, because a dot product divides by it.
-    constant: Limbs,
+    pub(super) constant: Limbs,
 }
 
 impl<const N: usize> Row<N> {
