@@ -58,6 +58,11 @@ impl DevNode {
         self.ready["genesisHash"].as_str().expect("the ready line names it")
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// kill -9, and wait until it is gone.
     pub(crate) fn kill(mut self) -> Option<TempDir> {
         self.process.kill().expect("it runs");

@@ -26,9 +26,9 @@ use serde::Serialize;
 use thiserror::Error;
 use tokio::task::JoinSet;
 
-pub use clock::Latency;
-use clock::{Clock, Latencies};
-use stage::Stage;
+use clock::Clock;
+pub use clock::{Latencies, Latency};
+pub use stage::Stage;
 
 /// Nonces that one sender may have under way: the window is 256 wide.
 const UNDER_WAY: usize = 200;
@@ -148,12 +148,26 @@ pub async fn run(
     options.check()?;
     progress("deploying a token and funding the senders");
     let stage = Stage::set(client, payer, token, &options).await?;
+    run_on(client, &stage, &options, progress).await
+}
+
+/// Loads the node on a stage that was set with the same options and not used yet.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_on(
+    client: &Client,
+    stage: &Stage,
+    options: &LoadOptions,
+    progress: impl Fn(&str),
+) -> Result<LoadReport, LoadError> {
+    options.check()?;
     progress("signing");
-    let batches = stage.sign(&options);
+    let batches = stage.sign(options);
     progress("submitting");
-    let outcome = submit_all(client, batches, &options).await?;
+    let outcome = submit_all(client, batches, options).await?;
     progress("checking balances");
-    stage.check(client, &outcome.succeeded, &options).await?;
+    stage.check(client, &outcome.succeeded, options).await?;
     let executed = outcome.succeeded.len();
     Ok(LoadReport {
         accepted: outcome.accepted,

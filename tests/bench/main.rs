@@ -10,15 +10,26 @@
 //! there is one, is what we compare with.
 
 mod criterion;
+mod delivery;
+#[expect(dead_code, reason = "a bench needs less of it than the tests")]
+#[path = "../dev_node.rs"]
+mod dev_node;
+mod node;
+mod reads;
 mod report;
+mod transfers;
 
 use std::path::Path;
 
-fn main() -> anyhow::Result<()> {
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
     // The binary is in `release/` of the target directory.
     let binary = Path::new(env!("CARGO_BIN_EXE_rustorium"));
     let target = binary.ancestors().nth(2).unwrap_or(Path::new("target"));
-    let figures = criterion::collect(&target.join("criterion"))?;
+    let mut figures = criterion::collect(&target.join("criterion"))?;
+    figures.extend(transfers::many().await?);
+    figures.extend(transfers::latencies().await?);
+    figures.extend(delivery::measure().await?);
     report::write(&target.join("bench"), &figures)?;
     print!("{}", report::table(&figures));
     Ok(())

@@ -31,6 +31,11 @@ pub(crate) struct Peer {
 }
 
 impl Figure {
+    /// A figure without a peer.
+    pub(crate) fn alone(name: &str, unit: &'static str, value: f64) -> Self {
+        Self::new(name, unit, value, None)
+    }
+
     /// A figure, compared or not.
     pub(crate) fn new(name: &str, unit: &'static str, value: f64, baseline: Option<(String, f64)>) -> Self {
         let peer = baseline.map(|(baseline, baseline_value)| Peer {

@@ -31,9 +31,9 @@ impl Clock {
     }
 }
 
-/// How long batches took.
-#[derive(Default)]
-pub(super) struct Latencies(Vec<Duration>);
+/// How long things took.
+#[derive(Debug, Default)]
+pub struct Latencies(Vec<Duration>);
 
 /// A summary, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -47,15 +47,18 @@ pub struct Latency {
 }
 
 impl Latencies {
-    pub(super) fn add(&mut self, latency: Duration) {
+    /// Adds one.
+    pub fn add(&mut self, latency: Duration) {
         self.0.push(latency);
     }
 
-    pub(super) fn append(&mut self, mut other: Self) {
+    /// Adds those of another.
+    pub fn append(&mut self, mut other: Self) {
         self.0.append(&mut other.0);
     }
 
-    pub(super) fn summary(mut self) -> Latency {
+    /// All of them, summed up by rank.
+    pub fn summary(mut self) -> Latency {
         self.0.sort_unstable();
         let at = |share: f64| {
             let rank = (self.0.len() as f64 * share).ceil() as usize;

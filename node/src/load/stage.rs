@@ -24,8 +24,9 @@ const UNMEASURED: Gas = Gas(5_000_000);
 /// Senders that one transaction funds: two messages each.
 const FUNDED_AT_ONCE: usize = limits::MESSAGES / 2;
 
-/// A stage that is set.
-pub(super) struct Stage {
+/// A token and funded senders, ready to transfer.
+#[derive(Debug)]
+pub struct Stage {
     genesis: Hash,
     gas_price: Amount,
     /// Of one transfer, with a quarter to spare.
@@ -35,12 +36,11 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) async fn set(
-        client: &Client,
-        payer: &Signer,
-        wasm: Vec<u8>,
-        options: &LoadOptions,
-    ) -> Result<Self, LoadError> {
+    /// Deploys a token and funds what `options` ask for.
+    ///
+    /// # Errors
+    /// If the node does not answer, or a step fails.
+    pub async fn set(client: &Client, payer: &Signer, wasm: Vec<u8>, options: &LoadOptions) -> Result<Self, LoadError> {
         let status = client.status().await?;
         let random = || Signer::random().map_err(|error| failed("making keys", &error));
         let (salt, _) = random()?;
@@ -83,7 +83,7 @@ impl Stage {
     }
 
     /// Every transfer signed, in batches. Transfer i goes from sender i mod senders to recipient i mod recipients.
-    pub(super) fn sign(&self, options: &LoadOptions) -> Vec<Vec<SignedInput>> {
+    pub fn sign(&self, options: &LoadOptions) -> Vec<Vec<SignedInput>> {
         let transfers: Vec<usize> = (0..options.transfers).collect();
         let sign = |number: &usize| {
             let sender = &self.senders[number % self.senders.len()];
@@ -93,6 +93,16 @@ impl Stage {
             SignedInput::from(&sender.sign(body, &self.genesis).0)
         };
         transfers.chunks(options.batch).map(|batch| batch.iter().map(sign).collect()).collect()
+    }
+
+    /// The token.
+    pub const fn token(&self) -> ContractId {
+        self.token
+    }
+
+    /// The account of sender `number`.
+    pub fn sender(&self, number: usize) -> AccountId {
+        self.senders[number].account()
     }
 
     /// Compares every recipient's balance with what its receipts add up to.
