@@ -8,14 +8,14 @@
 //! Invariants: the same transaction is answered the same way, however often it comes, and enters the log once
 //! from here; what is accepted and not executed is bounded, by sender and in all.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use rustorium_chain::{
     chain::Chain,
     snapshot::Snapshot,
     storage::StoreError,
-    submit::{Refused, Ticket},
+    submit::{Refused, Source, Ticket},
 };
 use rustorium_runtime::{StateError, StateKey, StateRead};
 use rustorium_types::{
@@ -32,6 +32,9 @@ use thiserror::Error;
 use crate::{config, node::now};
 
 mod pool;
+
+/// When to try again where too much waits to be executed: about what a full block takes.
+const EXECUTED_AFTER: Duration = Duration::from_secs(1);
 
 pub(crate) use pool::{Known, Pool};
 
@@ -156,6 +159,15 @@ impl Refusal {
             Self::State(_) => Code::Internal,
         }
     }
+
+    /// When to try again, where that is all it takes.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy(_) => Some(EXECUTED_AFTER),
+            Self::Chain(refused) => refused.retry_after(),
+            _ => None,
+        }
+    }
 }
 
 /// A transaction on its way into the log.
@@ -183,8 +195,14 @@ impl Admission {
         &self.pool
     }
 
-    /// Checks a transaction and starts to append it.
-    pub(crate) fn admit(&self, snapshot: &Arc<Snapshot>, signed: Signed, hash: Hash) -> Result<Admitted, Refusal> {
+    /// Checks a transaction and starts to append it, in the turns of where it comes from.
+    pub(crate) fn admit(
+        &self,
+        source: Source,
+        snapshot: &Arc<Snapshot>,
+        signed: Signed,
+        hash: Hash,
+    ) -> Result<Admitted, Refusal> {
         if self.pool.known(&hash).is_some_and(|known| matches!(known, Known::Accepted(_)))
             || snapshot.transaction(&hash)?.is_some()
         {
@@ -194,7 +212,7 @@ impl Admission {
         view.check(snapshot, &signed)?;
         self.pool.check(&signed.body)?;
         let record = Bytes::from(Record::Transaction(signed.clone()).to_bytes());
-        Ok(Admitted::Appending(Box::new(signed), self.chain.submit(record)))
+        Ok(Admitted::Appending(Box::new(signed), self.chain.submit_from(source, record)))
     }
 
     /// Waits until the transaction is durable, and remembers it until it is executed.

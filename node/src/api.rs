@@ -9,7 +9,10 @@
 //! Domain errors become HTTP, GraphQL or WebSocket errors in [`problem`] alone. **Invariant:** nothing here
 //! decides anything about the chain's state; it reads pinned snapshots and hands transactions to admission.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -19,7 +22,7 @@ use axum::{
 };
 use rustorium_chain::chain::Chain;
 use rustorium_types::id::Hash;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{AllowOrigin, CorsLayer},
@@ -33,6 +36,7 @@ pub mod problem;
 pub mod scalar;
 
 mod arguments;
+mod bodies;
 mod graphql;
 mod layers;
 mod metrics;
@@ -49,7 +53,11 @@ mod workers;
 pub(crate) use metrics::router as metrics_router;
 pub(crate) use workers::Workers;
 
+use bodies::Bodies;
 use problem::ApiError;
+
+/// When to try again if no more WebSocket may be opened: others close theirs when they like.
+const SOCKET_AFTER: Duration = Duration::from_secs(5);
 
 /// What every handler shares; clones are handles.
 #[derive(Clone)]
@@ -63,6 +71,8 @@ struct Shared {
     metrics: Arc<Metrics>,
     abis: read::Abis,
     workers: Workers,
+    bodies: Bodies,
+    sockets: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
     /// Built when first asked for: neither is needed for the node's first answer.
     schema: OnceLock<graphql::Schema>,
@@ -84,10 +94,24 @@ pub(crate) struct Parts {
 impl App {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { config, chain, admission, feed, metrics, workers, stop } = parts;
+        let bodies = Bodies::new(config.api.buffered_body_bytes);
+        let sockets = Arc::new(Semaphore::new(config.api.sockets));
         let (abis, schema, openapi, genesis_root) = Default::default();
-        let shared =
-            Shared { config, chain, admission, feed, metrics, abis, workers, stop, schema, openapi, genesis_root };
-        Self(Arc::new(shared))
+        Self(Arc::new(Shared {
+            config,
+            chain,
+            admission,
+            feed,
+            metrics,
+            abis,
+            workers,
+            bodies,
+            sockets,
+            stop,
+            schema,
+            openapi,
+            genesis_root,
+        }))
     }
 
     /// The app of a GraphQL request.
@@ -121,6 +145,21 @@ impl App {
 
     fn workers(&self) -> &Workers {
         &self.0.workers
+    }
+
+    fn bodies(&self) -> &Bodies {
+        &self.0.bodies
+    }
+
+    /// Room for one more WebSocket, for as long as it is open.
+    fn socket(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let full = |_| ApiError::busy("the node has as many WebSockets open as it may; try again", SOCKET_AFTER);
+        self.0.sockets.clone().try_acquire_owned().map_err(full)
+    }
+
+    /// WebSockets that are open.
+    fn open_sockets(&self) -> usize {
+        self.config().api.sockets - self.0.sockets.available_permits()
     }
 
     /// Ends when the node stops.
@@ -179,7 +218,7 @@ fn cors(origins: &[String]) -> CorsLayer {
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([header::CONTENT_TYPE, header::ACCEPT, request_id.clone()])
-        .expose_headers([request_id])
+        .expose_headers([request_id, header::RETRY_AFTER])
 }
 
 #[cfg(test)]

@@ -40,6 +40,8 @@ use std::process::ExitCode;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
+use crate::telemetry;
+
 pub(crate) use context::Context;
 pub(crate) use error::CliError;
 pub(crate) use output::Output;
@@ -163,7 +165,9 @@ fn run(cli: Cli, output: &Output) -> Result<(), CliError> {
     let context = || Context::new(output, &global.node, global.from.as_deref());
     // A node logs as it runs; a command says something only when asked to.
     let serves = matches!(&command, Command::Dev(args) if args.serves());
-    log_to_stderr(global.verbose + u8::from(serves));
+    if !serves {
+        telemetry::log_to_stderr(global.verbose);
+    }
     match command {
         Command::New(args) => new::run(args, output),
         Command::Build(args) => build::run(args, output),
@@ -172,7 +176,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), CliError> {
         Command::Replay(args) => db::replay_log(args, output),
         Command::Config(command) => config::run(command, output),
         Command::Completions(args) => completions::run(args),
-        Command::Dev(args) if args.serves() => dev::serve(args, output),
+        Command::Dev(args) if args.serves() => dev::serve(args, global.verbose + 1, output),
         Command::Dev(args) => wait_for(dev::control(args, &context()?)),
         Command::Deploy(args) => wait_for(deploy::run(args, &context()?)),
         Command::Upgrade(args) => wait_for(upgrade::run(args, &context()?)),
@@ -193,20 +197,6 @@ fn run(cli: Cli, output: &Output) -> Result<(), CliError> {
 
 fn wait_for(command: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
-}
-
-fn log_to_stderr(verbosity: u8) {
-    let default = match verbosity {
-        0 => "error",
-        1 => "warn,rustorium=info",
-        2 => "info,rustorium=debug",
-        _ => "debug",
-    };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("RUST_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
 }
 
 #[cfg(test)]

@@ -38,6 +38,8 @@ pub struct Config {
     pub admission: Admission,
     /// What clients may ask for.
     pub api: Api,
+    /// What the node says of itself.
+    pub telemetry: Telemetry,
 }
 
 /// Settings of dev chains; they matter when the data directory is new.
@@ -98,12 +100,21 @@ pub struct Admission {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Api {
-    /// Open connections. Default 1,000; the next one waits.
+    /// Open connections. Default 1,000; the next one gets the place of the longest idle. The system's limit of open
+    /// files must be above it, `sockets` and some hundred more.
     pub connections: usize,
+    /// Open WebSockets, which count apart. Default 1,000; more are `RATE_LIMITED`.
+    pub sockets: usize,
     /// Bytes of a request's body. Default 8,388,608 (8 MiB: a batch, or the largest code as JSON).
     pub body_bytes: usize,
+    /// Bytes of bodies that may be held at a time, 64 KiB of each aside. Default 134,217,728 (128 MiB).
+    pub buffered_body_bytes: usize,
     /// Milliseconds for a request's head to arrive. Default 10,000.
     pub header_timeout_ms: u64,
+    /// Milliseconds for a request's body to arrive. Default 30,000.
+    pub body_timeout_ms: u64,
+    /// Milliseconds in which a client must take some of what it is sent. Default 30,000.
+    pub write_timeout_ms: u64,
     /// Milliseconds for an answer, waits aside. Default 30,000.
     pub request_timeout_ms: u64,
     /// Items of a page at the most. Default 100.
@@ -124,6 +135,27 @@ pub struct Api {
     pub origins: Vec<String>,
 }
 
+/// What the node says of itself, on stderr and to a collector. `RUST_LOG` decides how much.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Telemetry {
+    /// How log lines are written. Default `text`.
+    pub log_format: LogFormat,
+    /// Where spans are sent, by OTLP over HTTP, as `http://127.0.0.1:4318`. Empty, the default: nowhere.
+    pub otlp_endpoint: String,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -135,6 +167,7 @@ impl Default for Config {
             storage: Storage::default(),
             admission: Admission::default(),
             api: Api::default(),
+            telemetry: Telemetry::default(),
         }
     }
 }
@@ -161,8 +194,12 @@ impl Default for Api {
     fn default() -> Self {
         Self {
             connections: 1_000,
+            sockets: 1_000,
             body_bytes: 8 << 20,
+            buffered_body_bytes: 128 << 20,
             header_timeout_ms: 10_000,
+            body_timeout_ms: 30_000,
+            write_timeout_ms: 30_000,
             request_timeout_ms: 30_000,
             page_size: 100,
             batch_size: 1_000,
@@ -267,14 +304,23 @@ impl Config {
         within("api.batch_size", api.batch_size as u64, 1, 10_000)?;
         within("api.body_bytes", api.body_bytes as u64, 64 << 10, 1 << 30)?;
         within("api.connections", api.connections as u64, 1, 1_000_000)?;
+        within("api.sockets", api.sockets as u64, 0, 1_000_000)?;
+        within("api.buffered_body_bytes", api.buffered_body_bytes as u64, 1 << 20, 1 << 40)?;
         within("api.query_depth", api.query_depth as u64, 8, 64)?;
         within("api.header_timeout_ms", api.header_timeout_ms, 100, 600_000)?;
+        within("api.body_timeout_ms", api.body_timeout_ms, 100, 600_000)?;
+        within("api.write_timeout_ms", api.write_timeout_ms, 100, 600_000)?;
         within("api.request_timeout_ms", api.request_timeout_ms, 100, 600_000)?;
         within("storage.proof_window", self.storage.proof_window, 16, 1 << 32)?;
         within("storage.cache_bytes", self.storage.cache_bytes, 1 << 20, 1 << 40)?;
         within("chain.block_time_ms", self.chain.block_time_ms, 0, 600_000)?;
         within("admission.pending", self.admission.pending as u64, 1, 10_000_000)?;
         within("admission.pending_per_sender", self.admission.pending_per_sender as u64, 1, 768)?;
+        let collector = &self.telemetry.otlp_endpoint;
+        if !collector.is_empty() && !collector.starts_with("http://") {
+            let reason = format!("`{collector}` is no collector's address: it is http://HOST:PORT");
+            return Err(ConfigError::Value { key: "telemetry.otlp_endpoint".into(), reason });
+        }
         self.metrics_address().map(|_| ())
     }
 }
@@ -368,6 +414,7 @@ mod tests {
         assert!(error(load("[api]\npage_size = 0", &[], &[])).contains("from 1 to 1000"));
         assert!(error(load("listen = \"here\"", &[], &[])).contains("listen"));
         assert!(error(load("[chain]\ndurability = \"maybe\"", &[], &[])).contains("durability"));
+        assert!(error(load("[telemetry]\notlp_endpoint = \"collector\"", &[], &[])).contains("http://HOST:PORT"));
     }
 
     #[test]

@@ -14,3 +14,4 @@ mod metrics;
 pub mod node;
 pub mod project;
 pub mod rehearsal;
+mod telemetry;

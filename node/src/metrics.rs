@@ -1,28 +1,35 @@
 //! What a node counts and measures, for Prometheus.
 //!
 //! Names start with `rustorium_`, units are base units, counters end in `_total`; labels are few and closed
-//! (never an address, which would make a series for each). Gauges of the chain are read when asked for, so that
+//! (never an address, which would make a series for each). What the chain measures is read when asked for, so that
 //! the path of a transaction pays only for what it alone can know.
 
-use std::{
-    sync::atomic::{AtomicI64, AtomicU64},
-    time::Duration,
-};
+use std::time::Duration;
 
 use prometheus_client::{
+    collector::Collector,
     encoding::{
-        EncodeLabelSet,
+        DescriptorEncoder, EncodeLabelSet, EncodeMetric, NoLabelSet,
         text::{encode_eof, encode_registry},
     },
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    metrics::{
+        MetricType,
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::{ConstGauge, Gauge},
+        histogram::Histogram,
+        info::Info,
+    },
     registry::{Registry, Unit},
 };
+use rustorium_chain::metrics as chain;
 use rustorium_types::code::Code;
 
-const PREFIX: &str = "rustorium";
+mod classic;
 
-/// The content type of OpenMetrics text.
-pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(crate) use classic::classic;
+
+const PREFIX: &str = "rustorium";
 
 /// Upper bounds of buckets, in seconds: from a cached answer to a request that waits.
 const SECONDS: [f64; 14] = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 10.0];
@@ -41,6 +48,12 @@ struct RouteLabels {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CodeLabels {
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProblemLabels {
+    interface: &'static str,
     code: &'static str,
 }
 
@@ -70,6 +83,8 @@ pub(crate) struct Metrics {
     requests: Family<RequestLabels, Counter>,
     request_seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
     refusals: Family<CodeLabels, Counter>,
+    problems: Family<ProblemLabels, Counter>,
+    connections: Connections,
     transactions: Family<OutcomeLabels, Counter>,
     execution_seconds: Histogram,
     block_seconds: Histogram,
@@ -88,6 +103,8 @@ impl Default for Metrics {
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(seconds),
             refusals: Family::default(),
+            problems: Family::default(),
+            connections: Connections::default(),
             transactions: Family::default(),
             execution_seconds: seconds(),
             block_seconds: seconds(),
@@ -107,6 +124,11 @@ impl Metrics {
         let unit = || Unit::Seconds;
         registry.register_with_unit("http_request", "Until the answer's head", unit(), self.request_seconds.clone());
         registry.register("admission_refusals", "Transactions refused, by code", self.refusals.clone());
+        registry.register("problems", "Requests refused, by interface and code", self.problems.clone());
+        let Connections { open, unseated } = &self.connections;
+        registry.register("http_connections", "Open connections, WebSockets aside", open.clone());
+        let help = "Idle connections that were closed to make room";
+        registry.register("http_connections_unseated", help, unseated.clone());
         registry.register("transactions", "Transactions by how they ended", self.transactions.clone());
         let execution = self.execution_seconds.clone();
         registry.register_with_unit("transaction_execution", "Executing a transaction", unit(), execution);
@@ -126,6 +148,16 @@ impl Metrics {
     /// Counts a refused transaction.
     pub(crate) fn refused(&self, code: Code) {
         self.refusals.get_or_create(&CodeLabels { code: code.text() }).inc();
+    }
+
+    /// Counts a request that was refused, transactions among them.
+    pub(crate) fn problem(&self, interface: &'static str, code: Code) {
+        self.problems.get_or_create(&ProblemLabels { interface, code: code.text() }).inc();
+    }
+
+    /// What counts connections.
+    pub(crate) fn connections(&self) -> Connections {
+        self.connections.clone()
     }
 
     /// Counts what became of a transaction.
@@ -156,12 +188,10 @@ impl Metrics {
         Subscriber(gauge)
     }
 
-    /// The text that Prometheus reads: what was counted, and figures of this moment.
-    pub(crate) fn text(&self, figures: &[Figure]) -> Result<String, std::fmt::Error> {
+    /// OpenMetrics text: what was counted, and figures of this moment.
+    pub(crate) fn text(&self, figures: Vec<Figure>) -> Result<String, std::fmt::Error> {
         let mut now = Registry::with_prefix(PREFIX);
-        for figure in figures {
-            figure.register(&mut now);
-        }
+        now.register_collector(Box::new(Figures(figures)));
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
         encode_registry(&mut text, &now)?;
@@ -179,40 +209,123 @@ pub(crate) struct Figure {
 }
 
 /// What a figure is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Value {
     /// It rises and falls.
     Gauge(u64),
+    /// The same, one for each value of a label.
+    Gauges(&'static str, Vec<(&'static str, u64)>),
     /// Bytes, which rise and fall.
     Bytes(u64),
     /// It only rises.
     Counter(u64),
-    /// Seconds spent, which only rise.
-    Seconds(f64),
+    /// Times, one distribution for each value of a label.
+    Times(&'static str, Vec<(&'static str, Measured)>),
+    /// Counts, one distribution for each value of a label.
+    Counts(&'static str, Vec<(&'static str, Measured)>),
 }
 
-impl Figure {
-    fn register(&self, registry: &mut Registry) {
-        let Self { name, help, value } = self;
-        let gauge = |value: u64| {
-            let gauge = Gauge::<i64, AtomicI64>::default();
-            gauge.set(value.try_into().unwrap_or(i64::MAX));
-            gauge
-        };
-        match *value {
-            Value::Gauge(value) => registry.register(*name, *help, gauge(value)),
-            Value::Bytes(value) => registry.register_with_unit(*name, *help, Unit::Bytes, gauge(value)),
-            Value::Counter(value) => {
-                let counter = Counter::<u64, AtomicU64>::default();
-                counter.inc_by(value);
-                registry.register(*name, *help, counter);
-            }
-            Value::Seconds(value) => {
-                let counter = Counter::<f64, AtomicU64>::default();
-                counter.inc_by(value);
-                registry.register_with_unit(*name, *help, Unit::Seconds, counter);
+/// What a histogram of the chain has counted.
+#[derive(Clone, Debug)]
+pub(crate) struct Measured {
+    buckets: Vec<(u64, u64)>,
+    sum: u64,
+}
+
+impl From<&chain::Histogram> for Measured {
+    fn from(histogram: &chain::Histogram) -> Self {
+        Self { buckets: histogram.buckets(), sum: histogram.sum() }
+    }
+}
+
+/// Microseconds of a second.
+const MICROSECONDS: f64 = 1_000_000.0;
+
+#[derive(Debug)]
+struct Figures(Vec<Figure>);
+
+impl Collector for Figures {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        for Figure { name, help, value } in &self.0 {
+            let gauge = |value: u64| ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            match value {
+                Value::Gauge(value) => {
+                    let encoder = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+                    gauge(*value).encode(encoder)?;
+                }
+                Value::Gauges(label, values) => {
+                    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+                    for (of, value) in values {
+                        let labels = [(*label, *of)];
+                        gauge(*value).encode(family.encode_family(&labels)?)?;
+                    }
+                }
+                Value::Bytes(value) => {
+                    let encoder = encoder.encode_descriptor(name, help, Some(&Unit::Bytes), MetricType::Gauge)?;
+                    gauge(*value).encode(encoder)?;
+                }
+                Value::Counter(value) => {
+                    let encoder = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+                    ConstCounter::new(*value).encode(encoder)?;
+                }
+                Value::Times(label, values) => {
+                    let unit = Some(&Unit::Seconds);
+                    let mut family = encoder.encode_descriptor(name, help, unit, MetricType::Histogram)?;
+                    for (of, measured) in values {
+                        let labels = [(*label, *of)];
+                        let mut encoder = family.encode_family(&labels)?;
+                        measured.encode(&mut encoder, MICROSECONDS)?;
+                    }
+                }
+                Value::Counts(label, values) => {
+                    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
+                    for (of, measured) in values {
+                        let labels = [(*label, *of)];
+                        let mut encoder = family.encode_family(&labels)?;
+                        measured.encode(&mut encoder, 1.0)?;
+                    }
+                }
             }
         }
+        Ok(())
+    }
+}
+
+impl Measured {
+    /// In a unit that so many of the histogram's own make.
+    fn encode(
+        &self,
+        encoder: &mut prometheus_client::encoding::MetricEncoder<'_>,
+        unit: f64,
+    ) -> Result<(), std::fmt::Error> {
+        let bound = |bound: u64| if bound == u64::MAX { f64::INFINITY } else { bound as f64 / unit };
+        let buckets: Vec<_> = self.buckets.iter().map(|(upper, count)| (bound(*upper), *count)).collect();
+        let count = buckets.iter().map(|(_, count)| count).sum();
+        encoder.encode_histogram::<NoLabelSet>(self.sum as f64 / unit, count, &buckets, None)
+    }
+}
+
+/// Counts connections.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Connections {
+    open: Gauge,
+    unseated: Counter,
+}
+
+impl Connections {
+    /// One was taken.
+    pub(crate) fn opened(&self) {
+        self.open.inc();
+    }
+
+    /// One ended.
+    pub(crate) fn closed(&self) {
+        self.open.dec();
+    }
+
+    /// One was asked to make room.
+    pub(crate) fn unseated(&self) {
+        self.unseated.inc();
     }
 }
 
@@ -244,18 +357,24 @@ mod tests {
         metrics.transaction(Outcome::Success);
         metrics.block(Duration::from_millis(4), 2, 1);
         let subscriber = metrics.subscriber("events");
+        let synced = Measured { buckets: vec![(250_000, 0), (500_000, 1), (u64::MAX, 0)], sum: 500_000 };
         let text = metrics
-            .text(&[
+            .text(vec![
                 Figure { name: "consensus_height", help: "Height", value: Value::Gauge(7) },
                 Figure { name: "cache_hits", help: "Hits", value: Value::Counter(5) },
                 Figure { name: "log_size", help: "Log", value: Value::Bytes(9) },
-                Figure { name: "log_sync", help: "Syncs", value: Value::Seconds(0.5) },
+                Figure { name: "queue_records", help: "Queues", value: Value::Gauges("queue", vec![("log", 3)]) },
+                Figure { name: "stage", help: "Stages", value: Value::Times("stage", vec![("sync", synced)]) },
             ])
             .unwrap();
         for line in [
             "rustorium_consensus_height 7",
             "rustorium_log_size_bytes 9",
-            "rustorium_log_sync_seconds_total 0.5",
+            "rustorium_queue_records{queue=\"log\"} 3",
+            "rustorium_stage_seconds_sum{stage=\"sync\"} 0.5",
+            "rustorium_stage_seconds_bucket{le=\"0.25\",stage=\"sync\"} 0",
+            "rustorium_stage_seconds_bucket{le=\"0.5\",stage=\"sync\"} 1",
+            "rustorium_stage_seconds_bucket{le=\"+Inf\",stage=\"sync\"} 1",
             "rustorium_cache_hits_total 5",
             "rustorium_http_requests_total{route=\"/v1/status\",method=\"GET\",status=\"200\"} 1",
             "rustorium_admission_refusals_total{code=\"NONCE_USED\"} 1",
@@ -267,7 +386,7 @@ mod tests {
             assert!(text.contains(line), "{line} in\n{text}");
         }
         drop(subscriber);
-        let text = metrics.text(&[]).unwrap();
+        let text = metrics.text(Vec::new()).unwrap();
         assert!(text.contains("rustorium_subscribers{stream=\"events\"} 0"));
         assert!(text.ends_with("# EOF\n"));
     }

@@ -40,11 +40,15 @@ use crate::{
     dev,
     feed::{Feed, Heights},
     genesis::{self, GenesisError},
-    metrics::{self, Metrics},
+    metrics::{self, Connections, Metrics},
 };
 
 /// For answers under way when a node stops; the rest of the five seconds is the last commit's.
 const DRAIN: Duration = Duration::from_secs(2);
+/// Open connections of the metrics' listener.
+const METRICS_CONNECTIONS: usize = 64;
+/// Files that are no client's: the log, the database, modules, the metrics' connections.
+const OTHER_FILES: u64 = 512;
 
 /// A running node.
 pub struct Node {
@@ -135,6 +139,7 @@ impl Node {
     /// # Errors
     /// A sentence that says what to do.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        raise_open_files(&config.api);
         let api_listener = bind(config.listen, "listen").await?;
         let metrics_listener = bind(config.metrics_address()?, "metrics_listen").await?;
         let address = |listener: &TcpListener, wanted| {
@@ -151,10 +156,20 @@ impl Node {
         let bounds = Bounds {
             connections: config.api.connections,
             header_timeout: Duration::from_millis(config.api.header_timeout_ms),
+            write_timeout: Duration::from_millis(config.api.write_timeout_ms),
             drain: DRAIN,
         };
-        servers.spawn(server::serve(api_listener, api::router(app.clone()), bounds, stopping.clone()));
-        servers.spawn(server::serve(metrics_listener, api::metrics_router(app), bounds, stopping));
+        let counted = app.metrics().connections();
+        servers.spawn(server::serve(api_listener, api::router(app.clone()), bounds, counted, stopping.clone()));
+        // Scrapers are few, and not what `http_connections` counts.
+        let bounds = Bounds { connections: METRICS_CONNECTIONS, ..bounds };
+        servers.spawn(server::serve(
+            metrics_listener,
+            api::metrics_router(app),
+            bounds,
+            Connections::default(),
+            stopping,
+        ));
         let genesis_hash = genesis.hash();
         tracing::info!(rest = endpoints.rest, chain = %genesis_hash, height = %chain.snapshot().height(), "ready");
         Ok(Self { chain, genesis, genesis_hash, endpoints, stop, servers })
@@ -210,6 +225,24 @@ impl Endpoints {
 pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Raises the limit of open files to what the configured connections need, as far as the system lets it.
+fn raise_open_files(api: &config::Api) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let needed = (api.connections + api.sockets) as u64 + OTHER_FILES;
+    let limit = getrlimit(Resource::Nofile);
+    let (Some(current), maximum) = (limit.current, limit.maximum) else { return };
+    let raised = maximum.map_or(needed, |maximum| needed.min(maximum)).max(current);
+    let failed = raised > current && setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum }).is_err();
+    if failed || raised < needed {
+        tracing::warn!(
+            needed,
+            allowed = if failed { current } else { raised },
+            "the system allows fewer open files than `api.connections` and `api.sockets` need: raise `ulimit -n`, or \
+             lower them"
+        );
+    }
 }
 
 async fn bind(address: SocketAddr, setting: &'static str) -> Result<TcpListener, StartError> {

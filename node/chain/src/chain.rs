@@ -44,7 +44,7 @@ use crate::{
     snapshot::Snapshot,
     sole::{NotSole, Signer, Sole},
     storage::{Store, StoreError, StoreOptions},
-    submit::{self, Ticket},
+    submit::{self, Source, Ticket},
     verify::Judge,
     waiters::{self, Waiters},
 };
@@ -196,6 +196,11 @@ impl Chain {
     /// control record on a dev chain. Its signatures are checked here.
     pub fn submit(&self, record: Bytes) -> Ticket {
         self.0.log.submit_transaction(record)
+    }
+
+    /// As [`Chain::submit`], in the turns of where the record comes from: no source delays another.
+    pub fn submit_from(&self, source: Source, record: Bytes) -> Ticket {
+        self.0.log.submit_from(source, record)
     }
 
     /// The log that records go to.

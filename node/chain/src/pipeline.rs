@@ -3,8 +3,8 @@
 //! ```text
 //! submit ──► intake ──► seal ──────────► execute ──► root ──► publish ──► commit
 //!            checks      log and driver:  state →     state    callbacks,  database, every few
-//!            signatures  group commit,    effects     tree,    waiters     MiB or 500 ms
-//!            in batches  cut, sign          │         snapshot
+//!            signatures, group commit,    effects     tree,    waiters     MiB or 500 ms
+//!            takes turns cut, sign          │         snapshot
 //!                          ▲                └── stage: the next block may execute
 //!                          └────────── results ───────┘
 //! ```
@@ -28,6 +28,7 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use rustorium_types::id::Gas;
 
 pub use commit::CommitPolicy;
 pub use publish::{OnPublish, Published};
@@ -46,8 +47,11 @@ use crate::{
     waiters::Waiters,
 };
 
-/// Batches of checked records on their way to the log: enough to keep it busy during a sync.
-const CHECKED_BATCHES: usize = 8;
+/// Batches of checked records on their way to the log: enough to keep it busy during a sync. What is in them has had
+/// its turn, so they are few and small.
+const CHECKED_BATCHES: usize = 2;
+/// Of a block's gas, the part that such a batch has at the most.
+const BATCH_GAS_SHIFT: u32 = 2;
 /// Blocks between two stages. The sole driver seals a block when the one before it is executed.
 const BLOCKS: usize = 8;
 
@@ -84,6 +88,7 @@ impl Pipeline {
     pub(crate) fn start(parts: Parts) -> io::Result<Self> {
         let Parts { common, submissions, judge, seal, engine, subscribers, waiters, commit } = parts;
         let (checked, to_seal) = bounded(CHECKED_BATCHES);
+        let (running, intake_ended) = bounded(0);
         let (finalised, to_execute) = bounded(BLOCKS);
         let (executed, to_root) = bounded(BLOCKS);
         let (applied, to_publish) = bounded(BLOCKS);
@@ -93,12 +98,14 @@ impl Pipeline {
 
         let mut threads = Threads { faults: common.faults.clone(), started: Vec::new() };
         let stage = common.clone();
+        let batch_gas = Gas(judge.limits().block_gas.0 >> BATCH_GAS_SHIFT);
         threads.start("intake", move || {
-            intake::run(&submissions, &judge, &checked, &stage.metrics);
+            intake::run(&submissions, &judge, batch_gas, &checked, &stage.metrics);
+            drop(running);
             Ok(())
         })?;
         let stage = common.clone();
-        threads.start("seal", move || seal.run(&to_seal, &from_root, &finalised, &stage))?;
+        threads.start("seal", move || seal.run(&to_seal, &intake_ended, &from_root, &finalised, &stage))?;
         let stage = common.clone();
         threads.start_deep("execute", move || execute::run(&engine, &to_execute, &executed, &stage))?;
         let stage = common.clone();

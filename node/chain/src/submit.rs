@@ -1,33 +1,56 @@
-//! The way in: a bounded queue of records, and the ticket that each of them gets.
+//! The way in: a bounded queue of records, fair to those who send them, and the ticket that each record gets.
+//!
+//! ```text
+//! connection ─┐
+//! connection ─┼─► turns of connections ─► signatures ─► turns of senders ─► log
+//! connection ─┘   (nobody is known yet)                 (proven)
+//! ```
+//!
+//! Before its signatures are checked a record says who sends it, and anybody can say anything: so whose turn it is
+//! goes by where it comes from, its [`Source`]. A flood of forgeries in somebody's name takes the forger's turns, not
+//! theirs. Behind the check it goes by sender (`pipeline/intake.rs`).
 //!
 //! Invariants: the queue is bounded in records and in bytes, and a full one refuses at once instead of making
 //! the caller wait; a ticket always answers, either with the record's place in the durable log or with why it
 //! is not there.
 
+mod fair;
+
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use rustorium_types::{code::Code, id::Hash, transaction::MalformedTransaction};
 use thiserror::Error;
+
+pub(crate) use fair::{Bounds, Fair};
 
 use crate::{
     handle::{self, Handle, Promise},
     log::LanePosition,
 };
 
-/// Records that wait to be checked: some tenths of a second of signature checks.
-pub const QUEUED_RECORDS: usize = 16_384;
+/// Records that wait to be checked: about a second of signature checks. One source may have half of them, which is
+/// more than the largest batch.
+pub const QUEUED_RECORDS: usize = 32_768;
 /// Bytes of them.
 pub const QUEUED_BYTES: usize = 64 << 20;
+/// When to try again after [`Share::Source`]: half a full queue is checked by then.
+const CHECKED_AFTER: Duration = Duration::from_millis(500);
+/// When to try again after [`Share::Sender`]: a full block of gas takes about as long.
+const EXECUTED_AFTER: Duration = Duration::from_secs(1);
+
+/// Where a record comes from: whoever is told apart before a signature is checked, a connection for example. The
+/// default is the node itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Source(pub u64);
 
 /// What a submitter waits on: answers once the record is durable.
 #[derive(Debug)]
@@ -66,12 +89,30 @@ pub enum Refused {
     /// A control record on a chain that takes none.
     #[error("only a dev chain takes control records")]
     NotADevChain,
-    /// The queue is full.
-    #[error("the node takes in as many transactions as it can; try again")]
-    Busy,
+    /// As many records wait as may.
+    #[error("{0} has as many transactions waiting as it may; try again when some of them are through")]
+    Busy(Share),
     /// The chain is stopping, or its log failed.
     #[error("the node is stopping and takes no transactions")]
     Stopped,
+}
+
+/// Whose share of the way in is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// Of the records that wait to be checked: their source's.
+    Source,
+    /// Of the transactions that wait for the log: their sender's.
+    Sender,
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Source => "this connection",
+            Self::Sender => "the sender",
+        })
+    }
 }
 
 /// Who signs a transaction.
@@ -83,8 +124,8 @@ pub enum Signer {
     FeePayer,
 }
 
-impl std::fmt::Display for Signer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Sender => "sender",
             Self::FeePayer => "fee payer",
@@ -102,7 +143,17 @@ impl Refused {
             Self::Signature(_) => Code::InvalidSignature,
             Self::TooLarge { .. } => Code::TooLarge,
             Self::NotADevChain => Code::Forbidden,
-            Self::Busy | Self::Stopped => Code::LogUnavailable,
+            Self::Busy(_) => Code::RateLimited,
+            Self::Stopped => Code::LogUnavailable,
+        }
+    }
+
+    /// When to try again, where that is all it takes.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy(Share::Source) => Some(CHECKED_AFTER),
+            Self::Busy(Share::Sender) => Some(EXECUTED_AFTER),
+            _ => None,
         }
     }
 }
@@ -140,97 +191,156 @@ pub(crate) struct Submission {
 
 /// The sending end of the queue; clones share it.
 #[derive(Clone, Debug)]
-pub(crate) struct SubmitQueue {
-    sender: Arc<RwLock<Option<Sender<Submission>>>>,
-    bytes: Arc<AtomicUsize>,
-}
+pub(crate) struct SubmitQueue(Arc<Mutex<State>>);
 
 /// The receiving end.
 #[derive(Debug)]
 pub(crate) struct Submissions {
-    receiver: Receiver<Submission>,
-    bytes: Arc<AtomicUsize>,
+    state: Arc<Mutex<State>>,
+    arrived: Receiver<()>,
+}
+
+#[derive(Debug)]
+struct State {
+    waiting: Fair<Source, Submission>,
+    /// Holds one token while something waits. None once the queue is closed.
+    arrived: Option<Sender<()>>,
 }
 
 /// A queue of [`QUEUED_RECORDS`] and [`QUEUED_BYTES`].
 pub(crate) fn queue() -> (SubmitQueue, Submissions) {
-    let (sender, receiver) = bounded(QUEUED_RECORDS);
-    let bytes = Arc::new(AtomicUsize::new(0));
-    let queue = SubmitQueue { sender: Arc::new(RwLock::new(Some(sender))), bytes: Arc::clone(&bytes) };
-    (queue, Submissions { receiver, bytes })
+    let bounds = Bounds { items: QUEUED_RECORDS, items_each: QUEUED_RECORDS, bytes: QUEUED_BYTES };
+    let (token, arrived) = bounded(1);
+    let state = Arc::new(Mutex::new(State { waiting: Fair::new(bounds), arrived: Some(token) }));
+    (SubmitQueue(Arc::clone(&state)), Submissions { state, arrived })
 }
 
 impl SubmitQueue {
     /// Queues a record, or refuses it at once.
-    pub(crate) fn submit(&self, record: Bytes) -> Ticket {
-        let sender = self.sender.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(sender) = sender.as_ref() else { return Ticket::refused(Refused::Stopped) };
+    pub(crate) fn submit(&self, source: Source, record: Bytes) -> Ticket {
         let length = record.len();
         tracing::trace!(bytes = length, "submit");
-        if self.bytes.fetch_add(length, Ordering::Relaxed) + length > QUEUED_BYTES {
-            self.bytes.fetch_sub(length, Ordering::Relaxed);
-            return Ticket::refused(Refused::Busy);
-        }
         let (answer, ticket) = handle::promise();
-        match sender.try_send(Submission { record, answer }) {
-            Ok(()) => Ticket(ticket),
-            Err(error) => {
-                self.bytes.fetch_sub(length, Ordering::Relaxed);
-                Ticket::refused(match error {
-                    TrySendError::Full(_) => Refused::Busy,
-                    TrySendError::Disconnected(_) => Refused::Stopped,
-                })
+        let mut state = lock(&self.0);
+        if state.arrived.is_none() {
+            return Ticket::refused(Refused::Stopped);
+        }
+        match state.waiting.push(source, length, Submission { record, answer }) {
+            Ok(()) => {
+                state.signal();
+                Ticket(ticket)
             }
+            Err(_) => Ticket::refused(Refused::Busy(Share::Source)),
         }
     }
 
     /// Takes no more; what is queued goes on.
     pub(crate) fn close(&self) {
-        self.sender.write().unwrap_or_else(PoisonError::into_inner).take();
+        lock(&self.0).arrived = None;
     }
 
     /// Records that wait.
     pub(crate) fn len(&self) -> usize {
-        self.sender.read().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(0, Sender::len)
+        lock(&self.0).waiting.len()
     }
 }
 
 impl Submissions {
-    /// Waits for a submission and takes at most `records` and about `bytes` of what is queued; none when the
+    /// Hears that there is something to [`take`](Self::take), or, by being disconnected, that the queue is closed.
+    pub(crate) const fn arrived(&self) -> &Receiver<()> {
+        &self.arrived
+    }
+
+    /// Takes at most `records` and about `bytes` of what waits, a record of each source in turn. None once the
     /// queue is closed and empty.
-    pub(crate) fn take(&self, records: usize, bytes: usize) -> Vec<Submission> {
-        let Ok(first) = self.receiver.recv() else { return Vec::new() };
-        let mut taken_bytes = first.record.len();
-        let mut taken = vec![first];
+    pub(crate) fn take(&self, records: usize, bytes: usize) -> Option<Vec<Submission>> {
+        let mut state = lock(&self.state);
+        // The token stands for what is taken now.
+        let _ = self.arrived.try_recv();
+        let mut taken = Vec::new();
+        let mut taken_bytes = 0;
         while taken.len() < records && taken_bytes < bytes {
-            let Ok(next) = self.receiver.try_recv() else { break };
-            taken_bytes += next.record.len();
+            let Some((bytes, next)) = state.waiting.pop() else { break };
+            taken_bytes += bytes;
             taken.push(next);
         }
-        self.bytes.fetch_sub(taken_bytes, Ordering::Relaxed);
-        taken
+        if !state.waiting.is_empty() {
+            state.signal();
+        }
+        if taken.is_empty() && state.arrived.is_none() { None } else { Some(taken) }
     }
+}
+
+impl Drop for Submissions {
+    /// Nobody takes any more: what waits is answered, and what comes is refused.
+    fn drop(&mut self) {
+        let mut state = lock(&self.state);
+        state.arrived = None;
+        state.waiting.clear();
+    }
+}
+
+impl State {
+    fn signal(&self) {
+        if let Some(arrived) = &self.arrived {
+            // A token that nobody has taken yet says the same.
+            let _ = arrived.try_send(());
+        }
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const FLOOD: Source = Source(1);
+    const HONEST: Source = Source(2);
+
+    fn records(taken: Option<Vec<Submission>>) -> Vec<u8> {
+        taken.unwrap_or_default().iter().map(|one| one.record[0]).collect()
+    }
+
     #[test]
     fn a_full_queue_refuses_and_a_taken_record_makes_room() {
         let (queue, submissions) = queue();
         let large = Bytes::from(vec![0; QUEUED_BYTES / 2]);
-        let waiting = [queue.submit(large.clone()), queue.submit(large.clone())];
-        assert_eq!(queue.submit(Bytes::from_static(&[1])).wait(), Err(Refused::Busy));
-        assert_eq!(submissions.take(1, 1).len(), 1);
-        assert_eq!(queue.len(), 1);
-        drop(queue.submit(Bytes::from_static(&[1])));
+        let waiting = queue.submit(FLOOD, large.clone());
+        assert_eq!(queue.submit(FLOOD, large.clone()).wait(), Err(Refused::Busy(Share::Source)));
+        assert_eq!(submissions.take(1, 1).map(|taken| taken.len()), Some(1));
+        assert_eq!(queue.len(), 0);
+        drop(queue.submit(FLOOD, large));
         queue.close();
-        assert_eq!(queue.submit(Bytes::from_static(&[1])).wait(), Err(Refused::Stopped));
-        assert_eq!(submissions.take(9, usize::MAX).len(), 2, "what was queued goes on");
-        assert!(submissions.take(1, 1).is_empty());
-        for ticket in waiting {
-            assert_eq!(ticket.wait(), Err(Refused::Stopped), "dropped unanswered");
+        assert_eq!(queue.submit(FLOOD, Bytes::from_static(&[1])).wait(), Err(Refused::Stopped));
+        assert_eq!(submissions.take(9, usize::MAX).map(|taken| taken.len()), Some(1), "what was queued goes on");
+        assert!(submissions.take(1, 1).is_none());
+        assert_eq!(waiting.wait(), Err(Refused::Stopped), "dropped unanswered");
+    }
+
+    #[test]
+    fn a_flood_from_one_source_neither_shuts_out_nor_delays_another() {
+        let (queue, submissions) = queue();
+        let flood: Vec<_> = (0..QUEUED_RECORDS).map(|_| queue.submit(FLOOD, Bytes::from_static(&[0]))).collect();
+        assert_eq!(queue.len(), QUEUED_RECORDS / 2, "the rest is refused");
+        let honest = queue.submit(HONEST, Bytes::from_static(&[1]));
+        assert_eq!(records(submissions.take(3, usize::MAX)), [0, 1, 0]);
+        drop(submissions);
+        assert!(flood.into_iter().chain([honest]).all(|ticket| ticket.wait().is_err()), "every ticket answers");
+    }
+
+    #[test]
+    fn a_token_waits_as_long_as_a_record_does() {
+        let (queue, submissions) = queue();
+        for number in 0..3 {
+            drop(queue.submit(HONEST, Bytes::copy_from_slice(&[number])));
         }
+        for number in 0..3 {
+            assert!(submissions.arrived().recv().is_ok());
+            assert_eq!(records(submissions.take(1, 1)), [number]);
+        }
+        assert!(submissions.arrived().try_recv().is_err());
     }
 }

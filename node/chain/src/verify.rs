@@ -12,6 +12,7 @@ use rustorium_types::{
     ed25519,
     genesis::Genesis,
     id::{AccountId, Gas, Hash},
+    limits::Limits,
     record::{self, Control, Record},
     transaction::{Authorisation, MalformedTransaction, Signed},
 };
@@ -63,6 +64,11 @@ impl Judge {
     /// Of a chain.
     pub fn new(genesis: &Arc<Genesis>) -> Self {
         Self { chain: genesis.hash(), genesis: Arc::clone(genesis) }
+    }
+
+    /// The chain's limits.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.genesis.limits
     }
 
     /// Judges records together, in their order.

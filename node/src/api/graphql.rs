@@ -27,6 +27,10 @@ pub(in crate::api) mod mutation;
 pub(in crate::api) mod query;
 mod socket;
 pub(in crate::api) mod subscription;
+mod written_out;
+
+/// Directives on one field at the most: there are two kinds.
+const DIRECTIVES: usize = 8;
 
 /// The chain's schema.
 pub(super) type Schema = async_graphql::Schema<query::Query, mutation::Mutation, subscription::Subscription>;
@@ -39,6 +43,7 @@ pub(super) fn schema(app: &App) -> Schema {
         .extension(cost::Cost)
         .limit_depth(api.query_depth)
         .limit_complexity(api.query_complexity)
+        .limit_directives(DIRECTIVES)
         .finish()
 }
 
@@ -50,7 +55,7 @@ pub(super) fn routes() -> Router<App> {
 async fn by_post(State(app): State<App>, body: Body) -> HttpResponse {
     match serde_json::from_slice::<Request>(&body.0) {
         Ok(request) => execute(&app, request).await,
-        Err(error) => refused(format!("the body is no GraphQL request: {error}")),
+        Err(error) => refused(&app, format!("the body is no GraphQL request: {error}")),
     }
 }
 
@@ -67,7 +72,7 @@ async fn by_get(
     match asked(&query) {
         Ok(Some(request)) => execute(&app, request).await,
         Ok(None) => pages::console(),
-        Err(message) => refused(message),
+        Err(message) => refused(&app, message),
     }
 }
 
@@ -96,37 +101,61 @@ fn asked(query: &str) -> Result<Option<Request>, String> {
     if mutates { Err("a mutation is sent by POST".into()) } else { Ok(Some(request)) }
 }
 
-async fn execute(app: &App, request: Request) -> HttpResponse {
-    let response = app.schema().execute(request.data(Pinned::newest(app))).await;
-    json(StatusCode::OK, app.config().api.response_bytes, coded(response))
+async fn execute(app: &App, mut request: Request) -> HttpResponse {
+    let response = match written_out::check(&mut request) {
+        Ok(()) => app.schema().execute(request.data(Pinned::newest(app))).await,
+        Err(error) => Response::from_errors(vec![error]),
+    };
+    json(app, StatusCode::OK, app.config().api.response_bytes, coded(app, response))
 }
 
-fn refused(message: String) -> HttpResponse {
+fn refused(app: &App, message: String) -> HttpResponse {
     let response = Response::from_errors(vec![ServerError::new(message, None)]);
-    json(StatusCode::BAD_REQUEST, usize::MAX, coded(response))
+    json(app, StatusCode::BAD_REQUEST, usize::MAX, coded(app, response))
 }
 
-fn json(status: StatusCode, limit: usize, response: Response) -> HttpResponse {
+fn json(app: &App, status: StatusCode, limit: usize, response: Response) -> HttpResponse {
     let text = serde_json::to_string(&response).unwrap_or_default();
     if text.len() > limit {
         let message = format!("the response has more than {limit} bytes: ask for less at a time");
-        return json(status, usize::MAX, coded(too_complex(message)));
+        return json(app, status, usize::MAX, coded(app, Response::from_errors(vec![too_complex(message)])));
     }
     (status, [(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
-fn too_complex(message: String) -> Response {
+fn too_complex(message: impl Into<String>) -> ServerError {
     let mut error = ServerError::new(message, None);
     error.extensions.get_or_insert_default().set("code", Code::QueryTooComplex.text());
-    Response::from_errors(vec![error])
+    error
 }
 
+/// Gives each error its code, and counts it.
+fn coded(app: &App, response: Response) -> Response {
+    let response = with_codes(response);
+    for error in &response.errors {
+        let code = error.extensions.as_ref().and_then(|extensions| extensions.get("code"));
+        if let Some(async_graphql::Value::String(code)) = code {
+            app.metrics().problem("graphql", code.parse().unwrap_or(Code::Internal));
+        }
+    }
+    response
+}
+
+/// What the library says of a query that is over one of its limits.
+const OVER_LIMIT: [&str; 5] = [
+    "Query is too complex",
+    "Query is nested too deep",
+    "The recursion depth of the query cannot be greater than",
+    "The number of directives",
+    "recursion limit exceeded",
+];
+
 /// Gives each error that has no code the code of its kind: what the library says of a request is its sender's fault.
-fn coded(mut response: Response) -> Response {
+fn with_codes(mut response: Response) -> Response {
     for error in &mut response.errors {
         let extensions = error.extensions.get_or_insert_default();
         if extensions.get("code").is_none() {
-            let over_limit = matches!(error.message.as_str(), "Query is too complex." | "Query is nested too deep.");
+            let over_limit = OVER_LIMIT.iter().any(|said| error.message.contains(said));
             let code = if over_limit { Code::QueryTooComplex } else { Code::BadUserInput };
             extensions.set("code", code.text());
         }
@@ -141,7 +170,7 @@ mod tests {
     #[test]
     fn every_error_has_a_code() {
         let code = |message: &str| {
-            let response = coded(Response::from_errors(vec![ServerError::new(message, None)]));
+            let response = with_codes(Response::from_errors(vec![ServerError::new(message, None)]));
             response.errors[0].extensions.as_ref().and_then(|extensions| extensions.get("code").cloned())
         };
         assert_eq!(code("Query is too complex."), Some(Code::QueryTooComplex.text().into()));

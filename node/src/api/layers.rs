@@ -1,4 +1,4 @@
-//! What every request passes: an id, a span, a deadline, and a count.
+//! What every request passes: an id, a span, a deadline, and a count; and where it comes from, for those further in.
 //!
 //! The id comes from the `x-request-id` header or is random, goes back in the same header, and stands in the
 //! span, so that log lines, the problem a client saw and the transaction that it sent can be joined.
@@ -11,6 +11,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use rustorium_chain::submit::Source;
 use rustorium_types::code::Code;
 use tracing::Instrument;
 
@@ -22,11 +23,22 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 tokio::task_local! {
     static CURRENT: String;
+    static SOURCE: Source;
 }
 
 /// The id of the request that this task answers, empty outside of one.
 pub(crate) fn request_id() -> String {
     CURRENT.try_with(Clone::clone).unwrap_or_default()
+}
+
+/// The connection whose request this task answers; the node itself outside of one.
+pub(crate) fn source() -> Source {
+    SOURCE.try_with(|source| *source).unwrap_or_default()
+}
+
+/// Does something for a connection whose request was answered with an upgrade.
+pub(crate) async fn on_behalf_of<F: Future>(source: Source, something: F) -> F::Output {
+    SOURCE.scope(source, something).await
 }
 
 /// Wraps the answer to a request.
@@ -37,12 +49,14 @@ pub(crate) async fn observe(State(app): State<App>, request: Request, next: Next
     let method = request.method().clone();
     let span = tracing::info_span!("request", id, %method, route);
     let deadline = Duration::from_millis(app.config().api.request_timeout_ms) + waits(&request);
-    let answer = CURRENT.scope(id.clone(), async {
+    let source = request.extensions().get::<Source>().copied().unwrap_or_default();
+    let answer = async {
         match tokio::time::timeout(deadline, next.run(request)).await {
             Ok(response) => response,
             Err(_) => ApiError::new(Code::RequestTimeout, "the answer took too long").into_response(),
         }
-    });
+    };
+    let answer = CURRENT.scope(id.clone(), SOURCE.scope(source, answer));
     let mut response = answer.instrument(span.clone()).await;
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
@@ -50,6 +64,9 @@ pub(crate) async fn observe(State(app): State<App>, request: Request, next: Next
     let status = response.status();
     let elapsed = started.elapsed();
     app.metrics().request(&route, method.as_str(), status.as_u16(), elapsed);
+    if let Some(code) = response.extensions().get::<Code>() {
+        app.metrics().problem("rest", *code);
+    }
     span.in_scope(|| tracing::debug!(status = status.as_u16(), ?elapsed, "answered"));
     response
 }

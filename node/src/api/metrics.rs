@@ -1,20 +1,34 @@
 //! The metrics' own listener.
 
-use std::time::Duration;
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, header},
+    response::IntoResponse,
+    routing::get,
+};
 
-use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
+use rustorium_chain::metrics::Histogram;
 
 use super::{App, problem::ApiError};
-use crate::metrics::{CONTENT_TYPE, Figure, Value};
+use crate::metrics::{Figure, Measured, Value, classic};
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// `/metrics`, and nothing else.
 pub(crate) fn router(app: App) -> Router {
     Router::new().route("/metrics", get(metrics)).with_state(app)
 }
 
-async fn metrics(State(app): State<App>) -> Result<impl IntoResponse, ApiError> {
-    let text = app.metrics().text(&figures(&app)).map_err(ApiError::internal)?;
-    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text))
+/// OpenMetrics for whoever asks for it, as Prometheus does; else the classic text.
+async fn metrics(State(app): State<App>, headers: HeaderMap) -> Result<impl IntoResponse, ApiError> {
+    let text = app.metrics().text(figures(&app)).map_err(ApiError::internal)?;
+    let accepted = headers.get(header::ACCEPT).and_then(|accepted| accepted.to_str().ok()).unwrap_or_default();
+    if accepted.contains("application/openmetrics-text") {
+        return Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text));
+    }
+    Ok(([(header::CONTENT_TYPE, CLASSIC)], classic(&text)))
 }
 
 /// The chain's figures now.
@@ -23,24 +37,45 @@ fn figures(app: &App) -> Vec<Figure> {
     let snapshot = chain.snapshot();
     let (store, counted, log) = (chain.store(), chain.metrics(), chain.log());
     let caches = store.caches();
-    let seconds = |microseconds: u64| Value::Seconds(Duration::from_micros(microseconds).as_secs_f64());
-    let waiting = counted.waiting_records.get() + log.queued() as u64;
-    let rows: &[(&'static str, &'static str, Value)] = &[
+    let times = [
+        ("verify", &counted.verify_us),
+        ("append", &counted.append_us),
+        ("sync", &counted.log_sync_us),
+        ("execute", &counted.execute_us),
+        ("root", &counted.root_us),
+        ("publish", &counted.publish_us),
+        ("commit", &counted.commit_us),
+    ];
+    let batches = [
+        ("verify", &counted.checked_batches),
+        ("sync", &counted.synced_batches),
+        ("block", &counted.block_records),
+        ("commit", &counted.commit_blocks),
+    ];
+    let queues = vec![
+        ("submitted", log.queued() as u64),
+        ("checked", counted.checked_records.get()),
+        ("log", counted.waiting_records.get()),
+    ];
+    let lag = queues.iter().map(|(_, records)| records).sum();
+    let rows = [
         ("consensus_height", "Newest finalised and executed header", Value::Gauge(snapshot.height().0)),
         ("certified_height", "Newest height with a certified result", Value::Gauge(snapshot.certified().0)),
         ("durable_height", "Newest height in the database", Value::Gauge(store.committed().0)),
-        ("log_lag_records", "Records on their way into the log or in no block yet", Value::Gauge(waiting)),
+        ("log_lag_records", "Records on their way into the log or in no block yet", Value::Gauge(lag)),
+        ("queue_records", "Records that wait to be checked, for the log, for a block", Value::Gauges("queue", queues)),
+        ("stage", "What a stage takes for a batch or a block", Value::Times("stage", measured(&times))),
+        ("batch_size", "Records of a batch or block; blocks of a commit", Value::Counts("batch", measured(&batches))),
         ("log_records", "Records in the log", Value::Counter(log.progress().records())),
         ("log_size", "The log", Value::Bytes(log.progress().bytes())),
         ("log_syncs", "Syncs of the log", Value::Counter(counted.log_syncs.get())),
-        ("log_sync", "Time spent in syncs of the log", seconds(counted.log_sync_us.get())),
+        ("records_refused", "Records refused before the log", Value::Counter(counted.refused.get())),
         ("pending_transactions", "Accepted, not yet executed", Value::Gauge(app.admission().pool().len() as u64)),
         ("gas", "Gas of all receipts", Value::Counter(counted.gas.get())),
-        ("execution", "Time spent executing", seconds(counted.execute_us.get())),
-        ("state_root", "Time spent on the state tree and on publishing it", seconds(counted.root_us.get())),
+        ("blocks", "Blocks sealed", Value::Counter(counted.blocks.get())),
         ("commits", "Commits of the database", Value::Counter(counted.commits.get())),
-        ("commit", "Time spent in commits of the database", seconds(counted.commit_us.get())),
         ("database_size", "The database's file", Value::Bytes(store.file_bytes())),
+        ("uncommitted_blocks", "Executed, not yet in the database", Value::Gauge(counted.uncommitted_blocks.get())),
         ("uncommitted_size", "Executed, not yet in the database", Value::Bytes(store.uncommitted().bytes as u64)),
         ("cache_size", "The cache of contract state", Value::Bytes(caches.state.bytes)),
         ("cache_hits", "State reads answered from the cache", Value::Counter(caches.state.hits)),
@@ -48,6 +83,21 @@ fn figures(app: &App) -> Vec<Figure> {
         ("page_cache_size", "The cache of the state tree's pages", Value::Bytes(caches.pages.bytes)),
         ("page_cache_hits", "Tree pages answered from the cache", Value::Counter(caches.pages.hits)),
         ("page_cache_misses", "Tree pages that went to storage", Value::Counter(caches.pages.misses)),
+        ("websockets", "Open WebSockets", Value::Gauge(app.open_sockets() as u64)),
+        ("view_jobs", "Views and dry runs that wait for a thread", Value::Gauge(app.workers().waiting() as u64)),
+        ("body_room", "What large requests may still take", Value::Bytes(app.bodies().free() as u64)),
+        ("resident_memory", "The process in memory", Value::Bytes(resident())),
     ];
-    rows.iter().map(|&(name, help, value)| Figure { name, help, value }).collect()
+    rows.into_iter().map(|(name, help, value)| Figure { name, help, value }).collect()
+}
+
+fn measured(rows: &[(&'static str, &Histogram)]) -> Vec<(&'static str, Measured)> {
+    rows.iter().map(|(of, histogram)| (*of, Measured::from(*histogram))).collect()
+}
+
+/// Bytes of this process in memory; 0 where the system does not say.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().split(' ').next()?.parse().ok());
+    kilobytes.map_or(0, |kilobytes: u64| kilobytes << 10)
 }

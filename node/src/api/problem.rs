@@ -6,8 +6,13 @@
 //! WebSocket   {"id", "type": "error", "code", "message"}
 //! ```
 //!
+//! Whoever is turned away only for now reads when to come back: `retryAfterMs` in each of the forms, and in HTTP the
+//! header `Retry-After`, in whole seconds.
+//!
 //! Domain errors become this one here and nowhere else. What only an operator may see goes to the log: a
 //! client reads of an internal error that there was one, and the request's id to ask about it.
+
+use std::time::Duration;
 
 use axum::{
     Json,
@@ -35,6 +40,8 @@ pub struct ApiError {
     pub cursor: Option<Cursor>,
     /// Of `HEIGHT_PRUNED` and `CURSOR_EXPIRED`: the heights that are kept.
     pub available: Option<(Height, Height)>,
+    /// Of `RATE_LIMITED`: when to try again.
+    pub retry_after: Option<Duration>,
     /// The HTTP status, where the code's own says too little.
     status: Option<StatusCode>,
 }
@@ -42,7 +49,12 @@ pub struct ApiError {
 impl ApiError {
     /// An error of a code.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), cursor: None, available: None, status: None }
+        Self { code, message: message.into(), cursor: None, available: None, retry_after: None, status: None }
+    }
+
+    /// `RATE_LIMITED`: more is asked for than can be had now.
+    pub fn busy(message: impl Into<String>, retry_after: Duration) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(Code::RateLimited, message) }
     }
 
     /// `BAD_USER_INPUT`.
@@ -74,9 +86,24 @@ impl ApiError {
         Self { status: Some(StatusCode::METHOD_NOT_ALLOWED), ..error }
     }
 
+    /// A client that takes too long to send what it asks.
+    pub(crate) fn slow_client(message: impl Into<String>) -> Self {
+        Self { status: Some(StatusCode::REQUEST_TIMEOUT), ..Self::new(Code::RequestTimeout, message) }
+    }
+
+    /// Milliseconds until it is worth trying again.
+    pub(crate) fn retry_after_ms(&self) -> Option<u64> {
+        self.retry_after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX))
+    }
+
     /// The same, with what it is about in front.
     pub(crate) fn of(self, what: &str) -> Self {
         Self { message: format!("{what}: {}", self.message), ..self }
+    }
+
+    /// The same, with when to try again, if that helps.
+    pub(crate) fn after(self, retry_after: Option<Duration>) -> Self {
+        Self { retry_after, ..self }
     }
 
     /// The same, with a place to resume from.
@@ -119,6 +146,9 @@ pub struct Problem {
     /// Where to resume.
     #[serde(skip_serializing_if = "Option::is_none")]
     cursor: Option<String>,
+    /// Milliseconds after which to try again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
     /// The heights that are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     available_range: Option<AvailableRange>,
@@ -133,6 +163,7 @@ struct AvailableRange {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = self.status.unwrap_or_else(|| status(self.code));
+        let retry_after_ms = self.retry_after_ms();
         let problem = Problem {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or_default(),
@@ -141,11 +172,17 @@ impl IntoResponse for ApiError {
             code: self.code.text(),
             request_id: layers::request_id(),
             cursor: self.cursor.map(|cursor| cursor.to_string()),
+            retry_after_ms,
             available_range: self.available.map(|(from, to)| AvailableRange { from: from.0, to: to.0 }),
         };
         let mut response = (status, Json(problem)).into_response();
         let kind = header::HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        if let Some(milliseconds) = retry_after_ms {
+            response.headers_mut().insert(header::RETRY_AFTER, milliseconds.div_ceil(1_000).into());
+        }
+        // For whoever counts.
+        response.extensions_mut().insert(self.code);
         response
     }
 }
@@ -154,8 +191,12 @@ impl From<ApiError> for async_graphql::Error {
     fn from(error: ApiError) -> Self {
         let mut extensions = async_graphql::ErrorExtensionValues::default();
         extensions.set("code", error.code.text());
+        let retry_after_ms = error.retry_after_ms();
         if let Some(cursor) = error.cursor {
             extensions.set("cursor", cursor.to_string());
+        }
+        if let Some(milliseconds) = retry_after_ms {
+            extensions.set("retryAfterMs", milliseconds);
         }
         Self { extensions: Some(extensions), ..Self::new(error.message) }
     }

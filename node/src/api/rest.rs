@@ -1,5 +1,7 @@
 //! REST: `/v1`, as OpenAPI describes it.
 
+use std::time::Duration;
+
 use axum::{
     Router,
     extract::{FromRequest, FromRequestParts, Query, Request},
@@ -8,7 +10,7 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{App, problem::ApiError, read::PageRequest};
+use super::{App, bodies::Room, problem::ApiError, read::PageRequest};
 
 pub(super) mod accounts;
 pub(super) mod blocks;
@@ -74,21 +76,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
     }
 }
 
-/// A body's bytes, with the API's own error where it is too large.
-pub(super) struct Body(pub(super) bytes::Bytes);
+/// A body's bytes, and the room that they take until the request is answered.
+pub(super) struct Body(pub(super) bytes::Bytes, #[expect(dead_code, reason = "held")] Option<Room>);
 
-impl<S: Send + Sync> FromRequest<S> for Body {
+impl FromRequest<App> for Body {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        bytes::Bytes::from_request(request, state).await.map(Self).map_err(|error| {
-            let code = if error.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
-                rustorium_types::code::Code::TooLarge
-            } else {
-                rustorium_types::code::Code::BadUserInput
-            };
-            ApiError::new(code, error.body_text())
-        })
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        let api = &app.config().api;
+        let patience = Duration::from_millis(api.body_timeout_ms);
+        let late = |_| ApiError::slow_client("the request's body did not arrive in time");
+        let (bytes, room) =
+            tokio::time::timeout(patience, app.bodies().read(request, api.body_bytes)).await.map_err(late)??;
+        Ok(Self(bytes, room))
     }
 }
 

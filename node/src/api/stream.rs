@@ -19,7 +19,7 @@ mod transaction;
 
 pub(crate) use events::{EventStream, Start};
 pub(crate) use headers::HeaderStream;
-pub(crate) use socket::{FRAME_BYTES, routes};
+pub(crate) use socket::{FRAME_BYTES, malformed, routes};
 pub(crate) use transaction::TransactionStream;
 
 /// Something that is asked for one item after the other.

@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use super::{
-    App,
+    App, layers,
     model::{Dropped, Pending, SignedInput, SubmitResult, TransactionStatus, Wait},
     problem::ApiError,
     read::Pinned,
@@ -52,7 +52,7 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::State(error) => error.into(),
-            other => Self::new(other.code(), other.to_string()),
+            other => Self::new(other.code(), other.to_string()).after(other.retry_after()),
         }
     }
 }
@@ -62,6 +62,7 @@ impl From<Rejected> for SubmitResult {
         let Rejected { hash, error } = rejected;
         Self {
             hash: hash.map(scalar::Hash),
+            retry_after_ms: error.retry_after_ms().map(scalar::Uint),
             code: Some(error.code.to_string()),
             message: Some(error.message),
             status: None,
@@ -150,7 +151,7 @@ pub(crate) fn accept(
 ) -> impl Future<Output = Result<(Hash, Timestamp), Rejected>> {
     let started = parsed.and_then(|parsed| {
         let hash = parsed.hash;
-        let admitted = app.admission().admit(&app.chain().snapshot(), parsed.signed, hash);
+        let admitted = app.admission().admit(layers::source(), &app.chain().snapshot(), parsed.signed, hash);
         admitted.map(|admitted| (hash, admitted)).map_err(|refusal| refused(hash, refusal))
     });
     async move {
@@ -196,6 +197,7 @@ async fn watch(app: &App, hash: Hash, at: Timestamp, wait: Wait, deadline: Insta
         hash: Some(scalar::Hash(hash)),
         code: problem.as_ref().map(|error| error.code.to_string()),
         message: problem.map(|error| error.message),
+        retry_after_ms: None,
         status,
     }
 }

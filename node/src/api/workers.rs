@@ -3,6 +3,8 @@
 //! Contracts need a deep stack and may take long, so they run neither on the I/O threads nor on the engine's.
 //! The queue is bounded: a node that is asked for more than it can run says so at once.
 
+use std::time::Duration;
+
 use crossbeam_channel::{Sender, TrySendError, bounded};
 use rustorium_types::code::Code;
 use tokio::sync::oneshot;
@@ -11,6 +13,8 @@ use super::problem::ApiError;
 
 /// Jobs that wait: some seconds of the dearest views.
 const QUEUE: usize = 256;
+/// When to try again if the queue is full: some of it has run by then.
+const RUN_AFTER: Duration = Duration::from_secs(1);
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -38,6 +42,11 @@ impl Workers {
         Ok(Self { jobs })
     }
 
+    /// Jobs that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.jobs.len()
+    }
+
     /// Runs a job on one of the threads.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
@@ -51,7 +60,7 @@ impl Workers {
         match self.jobs.try_send(job) {
             Ok(()) => answered.await.unwrap_or_else(|_| Err(ApiError::internal("a view's thread ended"))),
             Err(TrySendError::Full(_)) => {
-                Err(ApiError::new(Code::RateLimited, "the node runs as many views as it can; try again"))
+                Err(ApiError::busy("the node runs as many views as it can; try again", RUN_AFTER))
             }
             Err(TrySendError::Disconnected(_)) => Err(ApiError::new(Code::LogUnavailable, "the node is stopping")),
         }

@@ -23,7 +23,7 @@ use super::{
     output::{digits, table},
     transfer::{named, required},
 };
-use crate::{config::Config, dev, node::Node};
+use crate::{config::Config, dev, node::Node, telemetry};
 
 const EXAMPLES: &str = "Examples:
   rustorium dev
@@ -118,10 +118,11 @@ impl ServeArgs {
     }
 }
 
-pub(crate) fn serve(args: DevArgs, output: &Output) -> Result<(), CliError> {
+pub(crate) fn serve(args: DevArgs, verbosity: u8, output: &Output) -> Result<(), CliError> {
     let config = args.serve.config()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
+        let _collecting = telemetry::start(verbosity, &config.telemetry)?;
         // Listened for from the start: a node that is told to stop while it recovers stops too.
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;

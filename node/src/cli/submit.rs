@@ -126,7 +126,7 @@ pub(crate) async fn submit(
         }
         (Some(code), _) => {
             let message = result.message.unwrap_or_else(|| "the transaction is refused".into());
-            Err(Problem { code, message, cursor: None, request_id: None }.into())
+            Err(Problem { code, message, cursor: None, retry_after_ms: None, request_id: None }.into())
         }
     }
 }

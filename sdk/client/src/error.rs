@@ -45,6 +45,9 @@ pub struct Problem {
     /// Of a stream that ended: where to resume.
     #[serde(default)]
     pub cursor: Option<String>,
+    /// Of `RATE_LIMITED`: milliseconds after which to try again.
+    #[serde(default)]
+    pub retry_after_ms: Option<u64>,
     /// The request, as the node's log names it.
     #[serde(default)]
     pub request_id: Option<String>,
@@ -53,7 +56,7 @@ pub struct Problem {
 impl Problem {
     /// A refusal found on this side, in the same words.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code: code.text().into(), message: message.into(), cursor: None, request_id: None }
+        Self { code: code.text().into(), message: message.into(), cursor: None, retry_after_ms: None, request_id: None }
     }
 
     /// The code, if this software knows it.

@@ -4,6 +4,7 @@
 
 mod crash;
 mod disks;
+mod fairness;
 mod rebuild;
 mod rules;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{LanePosition, LogError, LogProgress, Reader, TransactionProcessor};
-use crate::submit::{SubmitQueue, Ticket};
+use crate::submit::{Source, SubmitQueue, Ticket};
 
 /// The one lane of a chain on one machine.
 #[derive(Clone)]
@@ -20,7 +20,13 @@ impl EmbeddedLog {
         Self { queue, reader, progress }
     }
 
-    /// Records that wait to be checked and appended.
+    /// Takes a record as [`submit_transaction`](TransactionProcessor::submit_transaction) does, in the turns of
+    /// where it comes from.
+    pub fn submit_from(&self, source: Source, record: Bytes) -> Ticket {
+        self.queue.submit(source, record)
+    }
+
+    /// Records that wait to be checked.
     pub fn queued(&self) -> usize {
         self.queue.len()
     }
@@ -38,7 +44,7 @@ impl EmbeddedLog {
 
 impl TransactionProcessor for EmbeddedLog {
     fn submit_transaction(&self, record: Bytes) -> Ticket {
-        self.queue.submit(record)
+        self.queue.submit(Source::default(), record)
     }
 
     fn get_transaction(&self, position: LanePosition) -> Result<Option<Bytes>, LogError> {

@@ -61,6 +61,7 @@ fn commit(common: &Common) -> Result<(), Fault> {
     tracing::debug!(height = height.0, ms = took.as_millis() as u64, "committed");
     common.metrics.commits.add(1);
     common.metrics.commit_us.add_time(took);
+    common.metrics.commit_blocks.add(blocks);
     let waiting = common.store.uncommitted();
     common.metrics.uncommitted_blocks.set(waiting.blocks);
     common.metrics.uncommitted_bytes.set(waiting.bytes as u64);

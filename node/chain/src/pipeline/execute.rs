@@ -37,6 +37,7 @@ pub(super) fn run(
         common.metrics.no_ops.add(effects.no_ops.len() as u64);
         common.metrics.gas.add(effects.gas_used.0);
         common.metrics.execute_us.add_time(effects.duration);
+        common.metrics.block_records.add(records as u64);
         if !hand_on(to, ExecutedFinal { finalised, effects }) {
             break;
         }

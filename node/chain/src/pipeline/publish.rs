@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{Arc, PoisonError, RwLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, Sender};
@@ -62,11 +62,13 @@ pub(super) fn run(
     while let Some(block) = next(from) {
         let header = &block.block.sealed.header;
         let _span = tracing::debug_span!("publish", height = header.height.0).entered();
+        let started = Instant::now();
         waiters.tell(&block);
         subscribers.tell(&block);
         for (receipt, index) in block.block.receipts.iter().zip(0_u32..) {
             tracing::trace!(transaction = %receipt.transaction, index, "executed");
         }
+        common.metrics.publish_us.add_time(started.elapsed());
         common.metrics.blocks.add(1);
         if !hand_on(to, ()) {
             return;

@@ -18,6 +18,7 @@
 
 use std::{
     collections::VecDeque,
+    convert::Infallible,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -46,10 +47,13 @@ pub const QUIET: Duration = Duration::from_millis(5);
 /// Silence after which a chain that is not for development shows that it lives.
 pub const BEAT: Duration = Duration::from_secs(10);
 
-/// Records that are durable and in no block yet, at the most; beyond it, what is submitted waits in the queue.
+/// Records that are durable and in no block yet, at the most; beyond it, what is submitted waits for its sender's
+/// turn, which it has no more in the log.
 const WAITING_RECORDS: usize = 100_000;
 /// Bytes of them.
 const WAITING_BYTES: usize = 64 << 20;
+/// Blocks that their gas fills: one that is cut next, and one to be taken in while it is executed.
+const WAITING_BLOCKS: u64 = 2;
 /// Where nothing is due, the loop still looks around now and then.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -88,6 +92,9 @@ struct Lane {
     metrics: Arc<Metrics>,
     waiting: VecDeque<Arc<Checked>>,
     waiting_bytes: usize,
+    waiting_gas: u64,
+    /// No more will come, and what has come is taken.
+    is_ending: bool,
     /// Of the waiting records, those that ask for a block at once.
     mines: usize,
     /// Tickets of records that are appended and not synced.
@@ -119,6 +126,8 @@ impl Seal {
             metrics,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
+            waiting_gas: 0,
+            is_ending: false,
             mines: 0,
             unsynced: Vec::new(),
             executed: start.executed,
@@ -136,14 +145,17 @@ impl Seal {
     }
 
     /// Runs until the stage before or behind has ended. What was taken in is durable then, and in a block later.
+    /// `ended` is disconnected once the stage before has ended: then there is room for what it left.
     pub(super) fn run(
         mut self,
         records: &Receiver<Vec<Taken>>,
+        ended: &Receiver<Infallible>,
         results: &Receiver<Executed>,
         to: &Sender<Finalised>,
         common: &Common,
     ) -> Result<(), Fault> {
         let full = never();
+        let nothing = never();
         loop {
             if let Some(finalised) = self.driver.turn(&mut self.lane)? {
                 self.lane.finalised(&finalised)?;
@@ -154,11 +166,13 @@ impl Seal {
             self.lane.sync()?;
             common.metrics.waiting_records.set(self.lane.waiting.len() as u64);
             let from = if self.lane.is_full() { &full } else { records };
+            let ended = if self.lane.is_ending { &nothing } else { ended };
             select! {
                 recv(from) -> batch => match batch {
                     Ok(batch) => self.lane.take(batch)?,
                     Err(_) => return Ok(()),
                 },
+                recv(ended) -> _ => self.lane.is_ending = true,
                 recv(results) -> executed => match executed {
                     Ok(executed) => self.lane.executed(executed),
                     Err(_) => return Ok(()),
@@ -206,6 +220,7 @@ impl Lane {
     /// Appends records, which become durable with the next sync.
     fn take(&mut self, batch: Vec<Taken>) -> Result<(), LogError> {
         let _span = tracing::debug_span!("append", records = batch.len()).entered();
+        let started = Instant::now();
         for Taken { record, answer } in batch {
             let index = self.log.position().records;
             self.log.append(Kind::Record, &record.entered)?;
@@ -217,12 +232,14 @@ impl Lane {
             self.unsynced.push((answer, Accepted { transaction, position }));
             self.wait(record);
         }
+        self.metrics.append_us.add_time(started.elapsed());
         self.closing = None;
         Ok(())
     }
 
     fn wait(&mut self, record: Checked) {
         self.waiting_bytes += record.entered.len();
+        self.waiting_gas += record.gas.0;
         self.mines += usize::from(is_mine(&record));
         self.waiting.push_back(Arc::new(record));
     }
@@ -241,6 +258,7 @@ impl Lane {
         let block = &finalised.block;
         for record in self.waiting.drain(..block.records.len()) {
             self.waiting_bytes -= record.entered.len();
+            self.waiting_gas -= record.gas.0;
             self.mines -= usize::from(is_mine(&record));
         }
         self.is_busy = true;
@@ -269,7 +287,10 @@ impl Lane {
     }
 
     fn is_full(&self) -> bool {
-        self.waiting.len() >= WAITING_RECORDS || self.waiting_bytes >= WAITING_BYTES
+        let gas = self.rules.genesis().limits.block_gas.0.saturating_mul(WAITING_BLOCKS);
+        let is_full =
+            self.waiting.len() >= WAITING_RECORDS || self.waiting_bytes >= WAITING_BYTES || self.waiting_gas >= gas;
+        is_full && !self.is_ending
     }
 
     /// Makes what was taken durable, if anything was, and says so.
@@ -283,6 +304,7 @@ impl Lane {
         self.log.sync()?;
         self.metrics.log_syncs.add(1);
         self.metrics.log_sync_us.add_time(started.elapsed());
+        self.metrics.synced_batches.add(self.unsynced.len() as u64);
         self.metrics.accepted.add(self.unsynced.len() as u64);
         for (answer, accepted) in self.unsynced.drain(..) {
             answer.keep(Ok(accepted));

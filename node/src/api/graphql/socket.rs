@@ -19,18 +19,18 @@ use axum::{
         WebSocketUpgrade,
         ws::{CloseFrame, Message, WebSocket, close_code},
     },
-    response::Response as HttpResponse,
+    response::{IntoResponse, Response as HttpResponse},
 };
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::coded;
+use super::{coded, written_out};
 use crate::api::{
-    App,
+    App, layers,
     stream::{
-        FRAME_BYTES,
+        FRAME_BYTES, malformed,
         multiplex::{Multiplex, Speech},
     },
 };
@@ -75,14 +75,24 @@ enum FromServer {
 
 /// Answers an upgrade.
 pub(super) fn upgrade(app: App, upgrade: WebSocketUpgrade) -> HttpResponse {
+    let room = match app.socket() {
+        Ok(room) => room,
+        Err(full) => return full.into_response(),
+    };
+    let source = layers::source();
     let upgrade = upgrade.protocols([SUBPROTOCOL]).max_message_size(FRAME_BYTES).max_frame_size(FRAME_BYTES);
     upgrade.on_upgrade(move |mut socket| async move {
         let agreed = socket.protocol().is_some_and(|protocol| protocol == SUBPROTOCOL);
-        let closed = if agreed { serve(app, &mut socket).await } else { Some((4406, "Subprotocol not acceptable")) };
+        let closed = if agreed {
+            layers::on_behalf_of(source, serve(app, &mut socket)).await
+        } else {
+            Some((4406, "Subprotocol not acceptable"))
+        };
         if let Some((code, reason)) = closed {
             // The client may be gone already.
             let _ = socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
         }
+        drop(room);
     })
 }
 
@@ -93,7 +103,8 @@ async fn serve(app: App, socket: &mut WebSocket) -> Option<Close> {
     loop {
         let said = tokio::select! {
             received = socket.recv() => match received {
-                None | Some(Err(_) | Ok(Message::Close(_))) => return None,
+                None | Some(Ok(Message::Close(_))) => return None,
+                Some(Err(error)) => return Some(malformed(&error)),
                 Some(Ok(Message::Text(text))) => match session.receive(text.as_str()) {
                     Ok(said) => said,
                     Err(close) => return Some(close),
@@ -142,8 +153,14 @@ impl Session {
                     return Err((4429, "Too many subscriptions"));
                 }
                 // A response without data is the operation's failure, and its end.
-                let responses = self.app.schema().clone().execute_stream(*payload).map(|response| {
-                    let response = coded(response);
+                let mut request = *payload;
+                if let Err(refused) = written_out::check(&mut request) {
+                    let refused = coded(&self.app, Response::from_errors(vec![refused]));
+                    return Ok(Some(FromServer::Error { id, payload: refused.errors }));
+                }
+                let app = self.app.clone();
+                let responses = self.app.schema().clone().execute_stream(request).map(move |response| {
+                    let response = coded(&app, response);
                     let failed = response.data == async_graphql::Value::Null && !response.errors.is_empty();
                     if failed { Err(response.errors) } else { Ok(response) }
                 });

@@ -47,6 +47,9 @@ pub struct SubmitResult {
     pub code: Option<String>,
     /// The same for people.
     pub message: Option<String>,
+    /// Of `RATE_LIMITED`: milliseconds after which to try again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<Uint>,
     /// What became of it within the wait; null if refused.
     pub status: Option<TransactionStatus>,
 }

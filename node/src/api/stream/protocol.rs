@@ -5,7 +5,8 @@
 //!          {"id", "type": "unsubscribe"}   {"type": "ping"}
 //! server   {"id", "type": "event", "event"}            {"id", "type": "checkpoint", "cursor", "height"}
 //!          {"id", "type": "header", "header"}          {"id", "type": "status", "status"}
-//!          {"id", "type": "error", "code", "message", "cursor"?}   {"id", "type": "complete"}   {"type": "pong"}
+//!          {"id", "type": "error", "code", "message", "cursor"?, "retryAfterMs"?}
+//!          {"id", "type": "complete"}   {"type": "pong"}
 //! ```
 
 use serde::{Deserialize, Serialize};
@@ -90,6 +91,8 @@ pub(super) enum FromServer {
         message: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         cursor: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none", rename = "retryAfterMs")]
+        retry_after_ms: Option<u64>,
     },
     Complete {
         id: String,
@@ -108,8 +111,8 @@ impl FromServer {
     }
 
     pub(super) fn error(id: Option<String>, error: ApiError) -> Self {
-        let cursor = error.cursor.map(|cursor| cursor.to_string());
-        Self::Error { id, code: error.code.text(), message: error.message, cursor }
+        let (cursor, retry_after_ms) = (error.cursor.map(|cursor| cursor.to_string()), error.retry_after_ms());
+        Self::Error { id, code: error.code.text(), message: error.message, cursor, retry_after_ms }
     }
 }
 

@@ -29,6 +29,14 @@ impl Session {
 
     /// Takes a client's message; what is to be said at once, if anything.
     pub(super) async fn receive(&mut self, text: &str) -> Option<FromServer> {
+        let said = self.answer(text).await;
+        if let Some(FromServer::Error { code, .. }) = &said {
+            self.app.metrics().problem("websocket", code.parse().unwrap_or(Code::Internal));
+        }
+        said
+    }
+
+    async fn answer(&mut self, text: &str) -> Option<FromServer> {
         match serde_json::from_str(text) {
             Ok(FromClient::Ping) => Some(FromServer::Pong),
             Ok(FromClient::Unsubscribe { id }) => self.open.cancel(&id).then_some(FromServer::Complete { id }),

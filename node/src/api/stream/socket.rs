@@ -11,6 +11,7 @@ use axum::{
 };
 
 use super::{App, session::Session};
+use crate::api::{layers, problem::ApiError};
 
 /// Bytes of a client's frame at the most: a subscription, or one transaction as JSON.
 pub(crate) const FRAME_BYTES: usize = 4 << 20;
@@ -20,8 +21,26 @@ pub(crate) fn routes() -> Router<App> {
     Router::new().route("/ws", get(upgrade))
 }
 
-async fn upgrade(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.max_message_size(FRAME_BYTES).max_frame_size(FRAME_BYTES).on_upgrade(move |socket| serve(app, socket))
+async fn upgrade(State(app): State<App>, upgrade: WebSocketUpgrade) -> Result<Response, ApiError> {
+    let (room, source) = (app.socket()?, layers::source());
+    let upgrade = upgrade.max_message_size(FRAME_BYTES).max_frame_size(FRAME_BYTES);
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        layers::on_behalf_of(source, serve(app, socket)).await;
+        drop(room);
+    }))
+}
+
+/// The close code and the reason for what is no WebSocket message, by RFC 6455. The error's type is that of a library
+/// behind the library, so its text is looked at.
+pub(crate) fn malformed(error: &axum::Error) -> (u16, &'static str) {
+    let text = error.to_string();
+    if text.contains("too long") || text.contains("too big") {
+        (close_code::SIZE, "a message has at most 4 MiB")
+    } else if text.to_ascii_lowercase().contains("utf-8") {
+        (close_code::INVALID, "text is UTF-8")
+    } else {
+        (close_code::PROTOCOL, "this is not the WebSocket protocol")
+    }
 }
 
 /// One task for each connection: it reads a frame or a stream, writes, and only then reads on, so a client that
@@ -31,7 +50,8 @@ async fn serve(app: App, mut socket: WebSocket) {
     let (code, reason) = loop {
         let said = tokio::select! {
             received = socket.recv() => match received {
-                None | Some(Err(_) | Ok(Message::Close(_))) => return,
+                None | Some(Ok(Message::Close(_))) => return,
+                Some(Err(error)) => break malformed(&error),
                 Some(Ok(Message::Text(text))) => session.receive(text.as_str()).await,
                 Some(Ok(Message::Binary(_))) => break (close_code::UNSUPPORTED, "text frames of JSON are spoken here"),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => None,
