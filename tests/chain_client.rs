@@ -42,10 +42,13 @@ pub(crate) fn hex_bytes(value: &Value) -> Vec<u8> {
 }
 
 impl Account {
+    /// Agrees to a digest.
+    pub(crate) fn agree(&self, digest: &[u8]) -> Authorisation {
+        Authorisation::Ed25519 { public_key: self.key.public_key().0, signature: self.key.sign(digest).0 }
+    }
+
     fn authorise(&self, digest: &[u8]) -> Vec<u8> {
-        let authorisation =
-            Authorisation::Ed25519 { public_key: self.key.public_key().0, signature: self.key.sign(digest).0 };
-        borsh::to_vec(&authorisation).expect("memory does not fail")
+        borsh::to_vec(&self.agree(digest)).expect("memory does not fail")
     }
 }
 

@@ -30,14 +30,31 @@ impl DevNode {
         node
     }
 
+    /// A new chain with these settings, in TOML. What it logs is kept: [`DevNode::log`].
+    pub(crate) fn configured(settings: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = |name: &str| directory.path().join(name);
+        std::fs::write(path("node.toml"), settings).expect("a file");
+        let log = std::fs::File::create(path("log")).expect("a file");
+        let settings = path("node.toml").display().to_string();
+        let mut node = Self::spawn(&path("data"), &["--config", &settings], log.into());
+        node.directory = Some(directory);
+        node
+    }
+
     /// On this directory, a new chain or the one that is there.
     pub(crate) fn start_in(data_dir: &Path, options: &[&str]) -> Self {
+        Self::spawn(data_dir, options, Stdio::inherit())
+    }
+
+    fn spawn(data_dir: &Path, options: &[&str], log: Stdio) -> Self {
         let mut process = Command::new(RUSTORIUM)
             .args(["dev", "--listen", "127.0.0.1:0", "--output", "json", "--data-dir"])
             .arg(data_dir)
             .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .expect("the program starts");
         let output = process.stdout.take().expect("stdout is piped");
@@ -51,6 +68,25 @@ impl DevNode {
     /// Where REST answers.
     pub(crate) fn rest(&self) -> &str {
         self.ready["rest"].as_str().expect("the ready line names it")
+    }
+
+    /// Host and port of REST.
+    pub(crate) fn address(&self) -> &str {
+        self.rest().trim_start_matches("http://")
+    }
+
+    /// Lines that a [configured](DevNode::configured) node has logged.
+    pub(crate) fn log(&self) -> String {
+        let directory = self.directory.as_ref().expect("a configured node");
+        std::fs::read_to_string(directory.path().join("log")).expect("the log")
+    }
+
+    /// Bytes of the process in memory.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kilobytes << 10
     }
 
     /// The genesis hash.
@@ -70,8 +106,18 @@ impl DevNode {
         self.directory.take()
     }
 
+    /// SIGTERM, how it ended, and what it logged.
+    pub(crate) fn terminate_with_log(mut self) -> (ExitStatus, String) {
+        let ended = self.stop();
+        (ended, self.log())
+    }
+
     /// SIGTERM, and how it ended.
     pub(crate) fn terminate(mut self) -> ExitStatus {
+        self.stop()
+    }
+
+    fn stop(&mut self) -> ExitStatus {
         let pid = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
         self.process.wait().expect("it ends")

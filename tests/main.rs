@@ -8,7 +8,9 @@ mod dev_node;
 mod guests;
 
 mod golden_path;
+mod hostile;
 mod liar;
 mod restart;
 mod streams;
 mod token;
+mod watched;

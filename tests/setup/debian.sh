@@ -2,7 +2,8 @@
 # Installs the Debian packages that building Rustorium needs, if one is missing. Run by `make setup`.
 #
 # What they are for: a C compiler and its headers link Rust programs and compile blake3's assembly; bash and
-# flock serve the scripts; certificates let cargo fetch crates. Everything else comes with rustup.
+# flock serve the scripts; certificates let cargo fetch crates; a test has Prometheus' own tool check the metrics.
+# Everything else comes with rustup.
 set -euo pipefail
 
 missing=()
@@ -16,6 +17,7 @@ need gcc command -v cc
 need binutils command -v ar
 need libc6-dev test -e /usr/include/stdio.h
 need util-linux command -v flock
+need prometheus command -v promtool
 need ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
 
 if ! command -v cargo >/dev/null; then
@@ -38,5 +40,10 @@ if [ "$(id -u)" != 0 ]; then
 fi
 echo "setup: installing ${missing[*]}" >&2
 "${sudo[@]}" apt-get -o DPkg::Lock::Timeout=600 -q update >&2
-"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 -q -y --no-install-recommends \
+# Prometheus' package would also start the server: only its tool is wanted. The run level says so to an init of scripts,
+# and systemd is told behind.
+"${sudo[@]}" env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 -q -y --no-install-recommends \
   install "${missing[@]}" >&2
+if [[ " ${missing[*]} " == *" prometheus "* ]] && [ -d /run/systemd/system ]; then
+  "${sudo[@]}" systemctl disable --now prometheus.service >&2
+fi
