@@ -257,3 +257,30 @@ async fn a_subscriber_that_does_not_read_delays_nobody_and_loses_nothing() {
     }
     assert_eq!(metric(&node, "rustorium_websockets ").await, 2.0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_submission_over_a_socket_is_told_when_to_come_again() {
+    let node = DevNode::configured("[chain]\nblock_time_ms = 600000\n[admission]\npending_per_sender = 1\n");
+    let (alice, bob) = (account(&node, "alice"), account(&node, "bob"));
+    let signed = |nonce| input(&sign(&node, &alice, body(&node, &alice, nonce, &bob)));
+    let accept = async |nonce| client(&node).post("/v1/transactions?wait=accepted", &signed(nonce)).await.1;
+    // Behind the first block that it is told to make, the node makes none for ten minutes.
+    accept(1).await;
+    assert_eq!(client(&node).post("/v1/dev/control", &json!({ "mine": {} })).await.0.as_u16(), 200);
+    assert_eq!(accept(2).await["status"]["type"], "Pending");
+
+    let mut socket = Frames::events(&node).await;
+    socket.say(&json!({ "id": "t", "type": "subscribe", "stream": "transaction", "transaction": signed(3) })).await;
+    let said = socket.hear().await;
+    assert_eq!((&said["code"], &said["retryAfterMs"]), (&json!("RATE_LIMITED"), &json!(1_000)), "{said}");
+
+    let mut graphql = Frames::open(&node, "/graphql", "sec-websocket-protocol: graphql-transport-ws\r\n").await;
+    graphql.say(&json!({ "type": "connection_init" })).await;
+    assert_eq!(graphql.hear().await["type"], "connection_ack");
+    let query = "subscription($signed: SignedInput!) { submitAndWatch(transaction: $signed) { __typename } }";
+    let payload = json!({ "query": query, "variables": { "signed": signed(3) } });
+    graphql.say(&json!({ "id": "w", "type": "subscribe", "payload": payload })).await;
+    let said = graphql.hear().await;
+    let extensions = &said["payload"][0]["extensions"];
+    assert_eq!((&extensions["code"], &extensions["retryAfterMs"]), (&json!("RATE_LIMITED"), &json!(1_000)), "{said}");
+}
