@@ -2,13 +2,15 @@
 #
 #   make demo     build, then see a contract written, deployed, called, watched and verified
 #   make test     every test of the workspace
+#   make simulate lives of nodes on bad disks: SEEDS of them (default 3000), from seed FIRST (default 1)
+#   make planted  plant bugs that the simulation must catch
 #   make bench    measure; figures in target/bench/results.json
 #   make lint     format, clippy, documentation, licences
 #   make docs     the API documentation
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build guests light-wasm demo test bench lint docs
+.PHONY: help setup build guests light-wasm demo test simulate planted bench lint docs
 
 CONTRACTS := $(patsubst %/Cargo.toml,%,$(wildcard contracts/*/Cargo.toml examples/*/Cargo.toml))
 
@@ -43,6 +45,16 @@ test: light-wasm
 	cargo test --locked --workspace --no-run
 	@$(MAKE) --no-print-directory guests
 	cargo test --locked --workspace
+
+SEEDS ?= 3000
+FIRST ?= 1
+
+simulate: setup
+	SEEDS=$(SEEDS) FIRST=$(FIRST) cargo test --locked --workspace --test simulation \
+	  whatever_befalls -- --nocapture
+
+planted: setup
+	@tests/simulation/planted.sh
 
 bench: build guests
 	cargo bench --locked --package rustorium-types --package rustorium-runtime --package rustorium-chain --benches

@@ -14,6 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustorium_chain::{chain::logged_genesis, log::LogError};
 use rustorium_types::{
     genesis::Genesis,
     id::{Address, Amount, Gas, Hash},
@@ -56,6 +57,9 @@ pub enum GenesisError {
         /// What is wrong with it.
         reason: String,
     },
+    /// There is only a log to tell which chain this is, and it does not.
+    #[error(transparent)]
+    Log(#[from] LogError),
     /// The bytes are not a genesis of this version.
     #[error("{} is not a genesis that this version knows", .0.display())]
     Encoding(PathBuf),
@@ -81,7 +85,8 @@ pub fn load(directory: &Path) -> Result<Option<Genesis>, GenesisError> {
     let path = directory.join(BORSH_FILE);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // A directory that was rebuilt from its log has only that, and a log begins with its genesis.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(logged_genesis(directory)?),
         Err(source) => return Err(GenesisError::File { path, source }),
     };
     let genesis: Genesis = borsh::from_slice(&bytes).map_err(|_| GenesisError::Encoding(path))?;

@@ -31,6 +31,7 @@ mod view;
 pub use context::{BlockContext, Transaction};
 pub use effects::{Diagnostics, Effects, Execution, LogLine, NoOp, ViewOutcome};
 pub use error::{EngineError, ExecuteError, RuntimeError};
+pub use module::ModuleDisk;
 pub use runtime::{CodeInfo, Runtime, RuntimeConfig};
 pub use stack::spawn;
 pub use state::{CacheManager, Damage, InMemoryState, StateError, StateKey, StateRead, Storage, Writes};

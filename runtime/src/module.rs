@@ -12,7 +12,6 @@
 
 use std::{
     collections::HashMap,
-    path::Path,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
@@ -35,9 +34,13 @@ use crate::{
     validate::{Facts, InvalidModule, PAYABLE_PREFIX, REENTRANT_PREFIX, Validated, validate},
 };
 
+mod directory;
 mod disk;
 
-use disk::Disk;
+pub(crate) use directory::Directory;
+pub use disk::ModuleDisk;
+
+use disk::Kept;
 
 /// A contract's code, ready to be instantiated.
 pub(crate) struct Module {
@@ -99,7 +102,7 @@ impl Module {
 pub(crate) struct Modules {
     engine: Engine,
     linker: Linker<Frame>,
-    disk: Option<Disk>,
+    disk: Option<Kept>,
     memory: RwLock<HashMap<Hash, Entry>>,
     budget_bytes: usize,
     /// Counts uses, to tell which was longest ago.
@@ -114,15 +117,15 @@ struct Entry {
 }
 
 impl Modules {
-    /// None yet; kept on disk if there is a directory.
+    /// None in memory yet; kept on a disk if there is one.
     pub(crate) fn new(
         engine: Engine,
         linker: Linker<Frame>,
-        directory: Option<&Path>,
+        disk: Option<Arc<dyn ModuleDisk>>,
         budget_bytes: usize,
-    ) -> std::io::Result<Self> {
-        let disk = directory.map(|directory| Disk::open(directory, &engine)).transpose()?;
-        Ok(Self {
+    ) -> Self {
+        let disk = disk.map(|disk| Kept::new(disk, &engine));
+        Self {
             engine,
             linker,
             disk,
@@ -130,7 +133,7 @@ impl Modules {
             budget_bytes,
             clock: AtomicU64::new(0),
             loading: Mutex::default(),
-        })
+        }
     }
 
     /// The module of a code that a record names. `code` is asked for the WebAssembly only if it must be compiled.

@@ -14,7 +14,7 @@ use crate::{
     effects::{Execution, ViewOutcome},
     error::{EngineError, ExecuteError, RuntimeError},
     execute, host,
-    module::Modules,
+    module::{Directory, ModuleDisk, Modules},
     pool::{self, Turnstile},
     session::Session,
     stack,
@@ -73,12 +73,27 @@ impl Runtime {
     /// # Errors
     /// When there is no address space for the pool, or the directory cannot be made.
     pub fn new(config: RuntimeConfig) -> Result<Self, RuntimeError> {
-        let RuntimeConfig { cache_dir, module_bytes, executions } = config;
-        let engine = pool::engine(executions.max(1)).map_err(RuntimeError::Engine)?;
+        let disk = config.cache_dir.as_deref().map(|path| {
+            Directory::open(path).map_err(|source| RuntimeError::CacheDir { path: path.to_owned(), source })
+        });
+        let disk = disk.transpose()?.map(|directory| Arc::new(directory) as Arc<dyn ModuleDisk>);
+        Self::on(config, disk)
+    }
+
+    /// As [`Runtime::new`], with compiled modules on a disk of the caller's: a simulated one, for example.
+    ///
+    /// # Errors
+    /// When there is no address space for the pool.
+    pub fn new_on(config: RuntimeConfig, disk: Arc<dyn ModuleDisk>) -> Result<Self, RuntimeError> {
+        Self::on(config, Some(disk))
+    }
+
+    fn on(config: RuntimeConfig, disk: Option<Arc<dyn ModuleDisk>>) -> Result<Self, RuntimeError> {
+        let executions = config.executions.max(1);
+        let engine = pool::engine(executions).map_err(RuntimeError::Engine)?;
         let linker = host::linker(&engine).map_err(|error| RuntimeError::Engine(EngineError::Wasmtime(error)))?;
-        let modules = Modules::new(engine, linker, cache_dir.as_deref(), module_bytes)
-            .map_err(|source| RuntimeError::CacheDir { path: cache_dir.unwrap_or_default(), source })?;
-        Ok(Self { inner: Arc::new(Inner { modules: Arc::new(modules), turnstile: Turnstile::new(executions.max(1)) }) })
+        let modules = Arc::new(Modules::new(engine, linker, disk, config.module_bytes));
+        Ok(Self { inner: Arc::new(Inner { modules, turnstile: Turnstile::new(executions) }) })
     }
 
     /// Executes a transaction over a state. The same state, block and transaction always have the same effects.

@@ -18,6 +18,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use redb::StorageBackend;
 use rustorium_runtime::{Runtime, StateError};
 use rustorium_types::{
     certificate::AssembleError,
@@ -36,18 +37,21 @@ use crate::{
     handle::Handle,
     lock::{DirectoryLock, LockError},
     log::{
-        Directory, Disk, EmbeddedLog, Kind, LanePosition, Log, LogError, LogOptions, Reader, TransactionProcessor,
-        certificate_entry,
+        Directory, Disk, EmbeddedLog, Kind, LanePosition, Log, LogError, LogOptions, Reader, SEGMENT_BYTES,
+        TransactionProcessor, certificate_entry,
     },
     metrics::Metrics,
     pipeline::{Clock, CommitPolicy, Common, Executed, OnPublish, Parts, Pipeline, Seal, Start, Subscribers},
     snapshot::Snapshot,
     sole::{NotSole, Signer, Sole},
-    storage::{Store, StoreError, StoreOptions},
+    storage::{Durability, Store, StoreError, StoreOptions},
     submit::{self, Source, Ticket},
     verify::Judge,
     waiters::{self, Waiters},
 };
+
+/// The log's folder in a data directory.
+const LOG_FOLDER: &str = "log";
 
 /// What a chain is opened with.
 #[derive(Clone)]
@@ -70,6 +74,16 @@ pub struct ChainConfig {
     pub block_time: Duration,
 }
 
+/// What a chain is kept on: a directory's files, or a simulated machine's.
+pub struct Disks {
+    /// Of the log.
+    pub log: Arc<dyn Disk>,
+    /// Bytes of the log's segments: [`SEGMENT_BYTES`] but for tests.
+    pub segment_bytes: usize,
+    /// Of the database.
+    pub database: Box<dyn StorageBackend>,
+}
+
 /// A running chain. Clones are the same one; it shuts down with the last of them.
 #[derive(Clone)]
 pub struct Chain(Arc<Inner>);
@@ -88,7 +102,7 @@ struct Inner {
 /// The threads, and what they must have released before another node may have the directory.
 struct Running {
     pipeline: Pipeline,
-    _lock: DirectoryLock,
+    _lock: Option<DirectoryLock>,
 }
 
 /// Why a chain cannot be opened.
@@ -133,25 +147,28 @@ impl Chain {
     /// # Errors
     /// When the directory is in use or another chain's, or what it holds is damaged.
     pub fn open(config: ChainConfig) -> Result<Self, OpenError> {
-        let disk = log_disk(&config.directory)?;
-        Self::open_on(config, disk)
+        let lock = DirectoryLock::take(&config.directory)?;
+        let disks = Disks::of(&config.directory, config.store.durability)?;
+        Self::start(config, disks, Some(lock))
     }
 
-    /// As [`Chain::open`], with the log on a disk of the caller's: a simulated one that loses power, for example.
+    /// As [`Chain::open`], on files of the caller's: a simulated machine that loses power, for example.
     ///
     /// # Errors
     /// As [`Chain::open`].
-    pub fn open_on(config: ChainConfig, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
-        let lock = DirectoryLock::take(&config.directory)?;
+    pub fn open_on(config: ChainConfig, disks: Disks) -> Result<Self, OpenError> {
+        Self::start(config, disks, None)
+    }
+
+    fn start(config: ChainConfig, disks: Disks, lock: Option<DirectoryLock>) -> Result<Self, OpenError> {
+        let Disks { log: disk, segment_bytes, database } = disks;
         let rules = Rules::new(config.genesis)?;
         let signer = Signer::new(config.key, rules.genesis())?;
-        let store = Arc::new(Store::open(&config.directory, rules.genesis(), &config.store)?);
-        let options = LogOptions { durability: config.store.durability, ..LogOptions::default() };
-        let (mut log, _) = Log::open(Arc::clone(&disk), &genesis_bytes(rules.genesis()), rules.chain(), options)?;
+        let store = Arc::new(Store::open_on(database, rules.genesis(), &config.store)?);
+        let options = LogOptions { durability: config.store.durability, segment_bytes };
         let executed = store.snapshot().height();
-        if log.position().headers < executed.0 {
-            return Err(LogError::Shorter { log: Height(log.position().headers), executed }.into());
-        }
+        let genesis = genesis_bytes(rules.genesis());
+        let (mut log, _) = Log::open(Arc::clone(&disk), &genesis, rules.chain(), executed, options)?;
         let engine = Engine::new(config.runtime.clone(), Arc::clone(rules.genesis()), rules.chain());
         let reader = Reader::new(disk);
         let follower = Follower::new(rules.clone(), engine.clone(), Arc::clone(&store), config.commit);
@@ -164,7 +181,7 @@ impl Chain {
         let (queue, submissions) = submit::queue();
         let common = Common { store: Arc::clone(&store), metrics: Arc::default(), faults: Faults::default() };
         let inner = Inner {
-            log: EmbeddedLog::new(queue, reader, log.progress()),
+            log: EmbeddedLog::new(queue.clone(), reader, log.progress()),
             store,
             runtime: config.runtime,
             metrics: Arc::clone(&common.metrics),
@@ -175,10 +192,10 @@ impl Chain {
         };
         let driver = Box::new(Sole::new(signer, recovered.parent));
         let judge = Judge::new(rules.genesis());
-        let metrics = Arc::clone(&common.metrics);
-        let seal = Seal::new(driver, log, rules, config.clock, config.block_time, recovered.start, metrics);
+        let seal = Seal::new(driver, log, rules, config.clock, config.block_time, recovered.start, &common);
         let parts = Parts {
             common,
+            queue,
             submissions,
             judge,
             seal,
@@ -187,6 +204,7 @@ impl Chain {
             waiters: Arc::clone(&inner.waiters),
             commit: config.commit,
         };
+        inner.store.room().be_patient();
         let pipeline = Pipeline::start(parts).map_err(OpenError::Thread)?;
         *inner.running() = Some(Running { pipeline, _lock: lock });
         Ok(Self(Arc::new(inner)))
@@ -278,6 +296,7 @@ impl Inner {
 
     fn shutdown(&self) -> Result<(), Arc<Fault>> {
         self.log.close();
+        self.store.room().give_up();
         let running = self.running().take();
         if let Some(running) = running {
             running.pipeline.join();
@@ -294,10 +313,33 @@ impl Drop for Inner {
     }
 }
 
+impl Disks {
+    /// A data directory's.
+    pub(crate) fn of(directory: &Path, durability: Durability) -> Result<Self, OpenError> {
+        let database = Store::file(directory, durability)?;
+        Ok(Self { log: log_disk(directory)?, segment_bytes: SEGMENT_BYTES, database })
+    }
+}
+
 /// Where a directory's log lies.
 pub(crate) fn log_disk(directory: &Path) -> Result<Arc<dyn Disk>, LogError> {
-    let disk = Directory::open(&directory.join("log")).map_err(LogError::io("the log's directory"))?;
+    let disk = Directory::open(&directory.join(LOG_FOLDER)).map_err(LogError::io("the log's directory"))?;
     Ok(Arc::new(disk))
+}
+
+/// The genesis of the chain whose log is in a directory; `None` if there is no log.
+///
+/// # Errors
+/// When the log cannot be read, or its beginning is damaged.
+pub fn logged_genesis(directory: &Path) -> Result<Option<Genesis>, LogError> {
+    if !directory.join(LOG_FOLDER).exists() {
+        return Ok(None);
+    }
+    match Reader::new(log_disk(directory)?).genesis() {
+        Ok(genesis) => Ok(Some(genesis)),
+        Err(LogError::Empty) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The first entry of a chain's log.

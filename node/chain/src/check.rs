@@ -15,7 +15,7 @@ use rustorium_types::{
 };
 
 use crate::{
-    chain::log_disk,
+    chain::{Disks, log_disk},
     cut::{Block, Parent, Rules, Verdict},
     engine::{events_root, receipts_root},
     follow::{FollowError, check_certificate},
@@ -49,8 +49,22 @@ pub struct CheckReport {
 pub fn check(directory: &Path, options: StoreOptions) -> Result<CheckReport, ReplayError> {
     let _lock = DirectoryLock::take(directory)?;
     let reader = Reader::new(log_disk(directory)?);
+    let store = Store::open(directory, &reader.genesis()?, &options)?;
+    check_both(&reader, &store)
+}
+
+/// Checks the files of a simulated machine.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_on(disks: Disks, options: &StoreOptions) -> Result<CheckReport, ReplayError> {
+    let reader = Reader::new(disks.log);
+    let store = Store::open_on(disks.database, &reader.genesis()?, options)?;
+    check_both(&reader, &store)
+}
+
+fn check_both(reader: &Reader, store: &Store) -> Result<CheckReport, ReplayError> {
     let rules = Rules::new(reader.genesis()?)?;
-    let store = Store::open(directory, rules.genesis(), &options)?;
     let snapshot = store.snapshot();
     let validators = ValidatorSet::new(&rules.genesis().validators)?;
     let judge = Judge::new(rules.genesis());

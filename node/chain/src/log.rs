@@ -15,13 +15,18 @@
 //! again from the header.
 //!
 //! Recovery: a tail that was never durable is cut, and said. Anything else that is broken is an error that names
-//! the file and the offset, for a log that lost what was acknowledged must not be continued.
+//! the file and the offset, for a log that lost what was acknowledged must not be continued. What is left behind the
+//! last mark of durability is written again before it is synced: after a sync that failed, the system may show bytes
+//! that it has given up writing, and a second sync would answer for nothing.
+//!
+//! A full disk ([`LogError::is_full`]) is no such failure. Segments are reserved whole, so it is met where the next
+//! one is begun, and what did not fit is not in the log at all. Where a file system only finds out when it writes or
+//! syncs, the bytes stay in memory and are written again. Either way [`Log::resume`] tries again.
 
 mod blocks;
 mod disk;
 mod frame;
 mod lane;
-mod memory;
 mod reader;
 mod segment;
 
@@ -46,14 +51,13 @@ pub use blocks::{Blocks, LoggedBlock};
 pub use disk::{Directory, Disk, DiskFile};
 pub use frame::Kind;
 pub use lane::EmbeddedLog;
-pub use memory::MemoryDisk;
 pub use reader::{Entries, Entry, Reader};
 pub use segment::LogPosition;
 
 pub(crate) use blocks::certificate_entry;
 pub(crate) use frame::MAX_BODY;
 
-use crate::{storage::Durability, submit::Ticket};
+use crate::{room, storage::Durability, submit::Ticket};
 
 /// Bytes of a segment: small enough to be read in some milliseconds when a node starts.
 pub const SEGMENT_BYTES: usize = 8 << 20;
@@ -105,12 +109,16 @@ pub struct Log {
     genesis: Hash,
     file: Box<dyn DiskFile>,
     number: u64,
-    /// Frames that are not written yet.
+    /// Frames that may have to be written, or written again.
     buffer: Vec<u8>,
     /// Where the buffer belongs in the segment.
+    start: usize,
+    /// How much of the buffer is written.
     written: usize,
     /// Bytes of the segment that are synced.
     durable: usize,
+    /// The last entry did not fit, and there was no room for a segment that would take it.
+    is_outgrown: bool,
     link: Link,
     position: LogPosition,
     progress: Arc<LogProgress>,
@@ -223,26 +231,38 @@ impl LogError {
         move |source| Self::Io { file, source }
     }
 
+    /// The disk is full: nothing is broken, and it can be tried again.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if room::is_full(source))
+    }
+
     pub(crate) fn damaged(file: &str, offset: usize, damage: Damage) -> Self {
         Self::Damaged { file: file.to_owned(), offset: offset as u64, damage }
     }
 }
 
 impl Log {
-    /// Opens the log of a chain, cutting a torn tail; makes a new one that starts with `genesis`
-    /// (`borsh(Genesis)`) where there is none.
+    /// Opens the log of a chain whose blocks up to `executed` the database has, cutting a torn tail; makes a new one
+    /// that starts with `genesis` (`borsh(Genesis)`) where there is none.
     ///
     /// # Errors
-    /// When the disk fails, or the log is damaged or another chain's.
+    /// When the disk fails, or the log is damaged or another chain's, or lacks a block that was executed: nothing is
+    /// changed then.
     pub fn open(
         disk: Arc<dyn Disk>,
         genesis: &[u8],
         genesis_hash: Hash,
+        executed: Height,
         options: LogOptions,
     ) -> Result<(Self, Recovered), LogError> {
         let reader = Reader::new(Arc::clone(&disk));
         let numbers = reader.numbers()?;
+        let holds = |headers: u64| match headers < executed.0 {
+            true => Err(LogError::Shorter { log: Height(headers), executed }),
+            false => Ok(()),
+        };
         let Some(number) = numbers.last().copied() else {
+            holds(0)?;
             let mut log = Self::begin(disk, SegmentStart::first(genesis_hash), 1, options)?;
             log.append(Kind::Genesis, genesis)?;
             log.sync()?;
@@ -254,43 +274,58 @@ impl Log {
         if last.start.genesis != genesis_hash {
             return Err(LogError::OtherChain { found: last.start.genesis, expected: genesis_hash });
         }
+        if last.rest == Rest::Damaged {
+            return Err(LogError::damaged(&name, last.end, Damage::Frame));
+        }
+        holds(last.after.headers)?;
         let file = disk.open(&name).map_err(LogError::io(&name))?;
         let mut cut = None;
         match last.rest {
-            Rest::Nothing => {}
-            Rest::Damaged => return Err(LogError::damaged(&name, last.end, Damage::Frame)),
+            Rest::Nothing | Rest::Damaged => {}
             Rest::Torn => {
                 tracing::warn!(file = name, offset = last.end, "cut a write that the last stop left unfinished");
-                file.cut(last.end as u64, options.segment_bytes.max(last.end) as u64).map_err(LogError::io(&name))?;
+                file.truncate(last.end as u64).map_err(LogError::io(&name))?;
+                file.reserve(options.segment_bytes.max(last.end) as u64).map_err(LogError::io(&name))?;
                 cut = Some((name.clone(), last.end as u64));
             }
         }
-        // What the last process wrote and did not sync may be only in memory; from here on it counts as durable.
-        file.sync().map_err(LogError::io(&name))?;
         let progress = LogProgress::default();
         progress.records.store(last.after.records, Ordering::Release);
-        let before = numbers.len().saturating_sub(1) * options.segment_bytes;
-        progress.bytes.store((before + last.end) as u64, Ordering::Relaxed);
-        let log = Self {
+        let before = (number - 1) * options.segment_bytes as u64;
+        progress.bytes.store(before + last.end as u64, Ordering::Relaxed);
+        let mut log = Self {
             disk,
             options,
             genesis: genesis_hash,
             file,
             number,
-            buffer: Vec::new(),
-            written: last.end,
-            durable: last.end,
+            buffer: last.bytes[last.durable..last.end].to_vec(),
+            start: last.durable,
+            written: 0,
+            durable: last.durable,
+            is_outgrown: false,
             link: last.link,
             position: last.after,
             progress: Arc::new(progress),
         };
+        log.disk.sync().map_err(LogError::io("the log's directory"))?;
+        log.flush()?;
+        log.file.sync().map_err(LogError::io(&name))?;
+        // From here on all that was found counts as durable.
+        log.durable = last.end;
+        log.settle();
+        if log.position.entries == 0 {
+            // The last stop came between the making of the first file and its first entry.
+            log.append(Kind::Genesis, genesis)?;
+            log.sync()?;
+        }
         let position = log.position;
         Ok((log, Recovered { position, cut }))
     }
 
     fn begin(disk: Arc<dyn Disk>, start: SegmentStart, number: u64, options: LogOptions) -> Result<Self, LogError> {
-        let name = segment::name(number);
-        let file = disk.create(&name, options.segment_bytes as u64, &start.encode()).map_err(LogError::io(&name))?;
+        let length = options.segment_bytes as u64;
+        let file = segment::create(&*disk, number, &start, length).map_err(LogError::io(&segment::name(number)))?;
         Ok(Self {
             disk,
             options,
@@ -298,8 +333,10 @@ impl Log {
             file,
             number,
             buffer: Vec::new(),
-            written: SEGMENT_HEADER,
+            start: SEGMENT_HEADER,
+            written: 0,
             durable: SEGMENT_HEADER,
+            is_outgrown: false,
             link: start.link,
             position: start.before,
             progress: Arc::default(),
@@ -319,14 +356,15 @@ impl Log {
     /// Adds an entry behind all others. It is neither written nor durable yet.
     ///
     /// # Errors
-    /// When the entry is empty or too large, or the disk fails: an entry that does not fit begins a segment.
+    /// When the entry is empty or too large, or the disk fails or is full: an entry that does not fit begins a
+    /// segment. After an error the entry is not in the log.
     pub fn append(&mut self, kind: Kind, body: &[u8]) -> Result<(), LogError> {
-        let end = self.written + self.buffer.len();
         if body.is_empty() || body.len() > MAX_BODY || SEGMENT_HEADER + framed(body.len()) > self.options.segment_bytes
         {
             return Err(LogError::EntrySize(body.len()));
         }
-        if end + framed(body.len()) > self.options.segment_bytes {
+        if self.end() + framed(body.len()) > self.options.segment_bytes {
+            self.is_outgrown = true;
             self.roll()?;
         }
         let link = frame::link(&self.link, kind, body);
@@ -339,13 +377,17 @@ impl Log {
     /// Writes what was appended, without waiting for the disk.
     ///
     /// # Errors
-    /// When the disk fails.
+    /// When the disk fails or is full.
     pub fn flush(&mut self) -> Result<(), LogError> {
-        if !self.buffer.is_empty() {
-            self.file.write(self.written as u64, &self.buffer).map_err(LogError::io(&segment::name(self.number)))?;
-            self.written += self.buffer.len();
-            self.progress.bytes.fetch_add(self.buffer.len() as u64, Ordering::Relaxed);
-            self.buffer.clear();
+        let rest = &self.buffer[self.written..];
+        if !rest.is_empty() {
+            let at = self.start + self.written;
+            self.file.write(at as u64, rest).map_err(LogError::io(&segment::name(self.number)))?;
+            self.progress.bytes.store(self.before() + self.end() as u64, Ordering::Relaxed);
+            self.written = self.buffer.len();
+        }
+        if self.options.durability == Durability::None {
+            self.settle();
         }
         Ok(())
     }
@@ -353,24 +395,55 @@ impl Log {
     /// Writes what was appended and waits until all of it is durable.
     ///
     /// # Errors
-    /// When the disk fails. The log must not be used again then.
+    /// When the disk fails or is full. Unless [`LogError::is_full`], the log must not be used again then.
     pub fn sync(&mut self) -> Result<(), LogError> {
         self.flush()?;
-        if self.durable != self.written && self.options.durability == Durability::Fsync {
-            self.file.sync().map_err(LogError::io(&segment::name(self.number)))?;
-            self.durable = self.written;
+        if self.durable != self.end() && self.options.durability == Durability::Fsync {
+            if let Err(source) = self.file.sync() {
+                // The system may have given up what was written: it counts for nothing until it is written again.
+                self.written = 0;
+                return Err(LogError::io(&segment::name(self.number))(source));
+            }
+            self.durable = self.end();
+            self.settle();
         }
         self.progress.records.store(self.position.records, Ordering::Release);
         Ok(())
     }
 
-    /// Begins the next segment, once all of this one is durable.
+    /// Tries again what there was no room for: makes everything durable, and begins the segment that was lacking.
+    ///
+    /// # Errors
+    /// As [`Log::sync`].
+    pub fn resume(&mut self) -> Result<(), LogError> {
+        self.sync()?;
+        if self.is_outgrown { self.roll() } else { Ok(()) }
+    }
+
+    /// Where the next frame belongs.
+    const fn end(&self) -> usize {
+        self.start + self.buffer.len()
+    }
+
+    /// Bytes of the segments before this one.
+    const fn before(&self) -> u64 {
+        (self.number - 1) * self.options.segment_bytes as u64
+    }
+
+    /// What is in the buffer need not be written again.
+    fn settle(&mut self) {
+        self.start = self.end();
+        self.written = 0;
+        self.buffer.clear();
+    }
+
+    /// Begins the next segment, once all of this one is durable. Until then this one stays as it is.
     fn roll(&mut self) -> Result<(), LogError> {
         self.sync()?;
         let start = SegmentStart { genesis: self.genesis, before: self.position, link: self.link };
         let next = Self::begin(Arc::clone(&self.disk), start, self.number + 1, self.options)?;
         let progress = Arc::clone(&self.progress);
-        progress.bytes.fetch_add(SEGMENT_HEADER as u64, Ordering::Relaxed);
+        progress.bytes.store(next.before() + SEGMENT_HEADER as u64, Ordering::Relaxed);
         *self = Self { progress, ..next };
         Ok(())
     }

@@ -42,7 +42,7 @@ use crate::{
     fault::{Fault, Faults},
     metrics::Metrics,
     storage::Store,
-    submit::Submissions,
+    submit::{Submissions, SubmitQueue},
     verify::Judge,
     waiters::Waiters,
 };
@@ -66,6 +66,8 @@ pub(crate) struct Common {
 /// What the stages are made of.
 pub(crate) struct Parts {
     pub(crate) common: Common,
+    /// The way in, which a fault closes.
+    pub(crate) queue: SubmitQueue,
     pub(crate) submissions: Submissions,
     pub(crate) judge: Judge,
     pub(crate) seal: Seal,
@@ -86,7 +88,7 @@ impl Pipeline {
     /// # Errors
     /// When a thread cannot be started; those that were end by themselves.
     pub(crate) fn start(parts: Parts) -> io::Result<Self> {
-        let Parts { common, submissions, judge, seal, engine, subscribers, waiters, commit } = parts;
+        let Parts { common, queue, submissions, judge, seal, engine, subscribers, waiters, commit } = parts;
         let (checked, to_seal) = bounded(CHECKED_BATCHES);
         let (running, intake_ended) = bounded(0);
         let (finalised, to_execute) = bounded(BLOCKS);
@@ -96,7 +98,7 @@ impl Pipeline {
         let (published, to_commit) = bounded(BLOCKS);
         let (room, committed) = bounded(1);
 
-        let mut threads = Threads { faults: common.faults.clone(), started: Vec::new() };
+        let mut threads = Threads { faults: common.faults.clone(), queue, started: Vec::new() };
         let stage = common.clone();
         let batch_gas = Gas(judge.limits().block_gas.0 >> BATCH_GAS_SHIFT);
         threads.start("intake", move || {
@@ -131,6 +133,7 @@ impl Pipeline {
 
 struct Threads {
     faults: Faults,
+    queue: SubmitQueue,
     started: Vec<JoinHandle<()>>,
 }
 
@@ -161,11 +164,17 @@ impl Threads {
         stage: &'static str,
         run: impl FnOnce() -> Result<(), Fault> + Send + 'static,
     ) -> impl FnOnce() + Send + 'static {
-        let faults = self.faults.clone();
-        move || match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(Ok(())) => {}
-            Ok(Err(fault)) => faults.report(stage, fault),
-            Err(_) => faults.report(stage, Fault::Panicked(stage)),
+        let (faults, queue) = (self.faults.clone(), self.queue.clone());
+        move || {
+            let fault = match catch_unwind(AssertUnwindSafe(run)) {
+                Ok(Ok(())) => return,
+                Ok(Err(fault)) => fault,
+                Err(_) => Fault::Panicked(stage),
+            };
+            faults.report(stage, fault);
+            // A channel keeps what is in it for as long as it has a sender: only when the way in is closed do all
+            // stages end, and every ticket is answered.
+            queue.close();
         }
     }
 }

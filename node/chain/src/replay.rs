@@ -20,7 +20,7 @@ use rustorium_types::{
 use thiserror::Error;
 
 use crate::{
-    chain::{genesis_bytes, log_disk},
+    chain::{Disks, genesis_bytes, log_disk},
     cut::{Rules, UnsupportedGenesis},
     engine::Engine,
     follow::{FollowError, Follower, check_certificate},
@@ -60,7 +60,8 @@ pub struct ReplayReport {
     pub transactions: u64,
     /// What the newest block came to; none of an empty chain.
     pub result: Option<BlockResult>,
-    /// Heights whose stored result was compared too; headers are compared at all heights.
+    /// Heights whose stored result was compared too, none where a directory is rebuilt; headers are compared at all
+    /// heights.
     pub compared: u64,
 }
 
@@ -129,23 +130,53 @@ pub enum ResultPart {
 pub fn replay(options: ReplayOptions) -> Result<ReplayReport, ReplayError> {
     let _lock = DirectoryLock::take(&options.directory)?;
     let reader = Reader::new(log_disk(&options.directory)?);
+    let Some(into) = &options.into else {
+        let original = match options.directory.join("state.redb").exists() {
+            true => Some(Store::open(&options.directory, &reader.genesis()?, &options.store)?),
+            false => None,
+        };
+        return from_log(reader, original, None, options.runtime, options.store, options.commit);
+    };
+    let _into = take_empty(into)?;
     let genesis = reader.genesis()?;
-    let original = match options.directory.join("state.redb").exists() {
-        true => Some(Store::open(&options.directory, &genesis, &options.store)?),
-        false => None,
+    copy_log(&reader, into, &genesis)?;
+    let store = Store::open(into, &genesis, &options.store)?;
+    // The old database is not looked at: it may be what made the rebuilding necessary.
+    from_log(reader, None, Some(store), options.runtime, options.store, options.commit)
+}
+
+/// Replays the log of a simulated machine in memory, and compares it with the database there.
+///
+/// # Errors
+/// As [`replay`].
+pub fn replay_on(
+    disks: Disks,
+    runtime: Runtime,
+    store: StoreOptions,
+    commit: CommitPolicy,
+) -> Result<ReplayReport, ReplayError> {
+    let reader = Reader::new(disks.log);
+    let original = Store::open_on(disks.database, &reader.genesis()?, &store)?;
+    from_log(reader, Some(original), None, runtime, store, commit)
+}
+
+/// Executes a log again, into a store or else in memory.
+fn from_log(
+    reader: Reader,
+    original: Option<Store>,
+    into: Option<Store>,
+    runtime: Runtime,
+    options: StoreOptions,
+    commit: CommitPolicy,
+) -> Result<ReplayReport, ReplayError> {
+    let rules = Rules::new(reader.genesis()?)?;
+    let store = match into {
+        Some(store) => store,
+        None => Store::in_memory(rules.genesis(), &options)?,
     };
-    let (store, _into) = match &options.into {
-        Some(into) => {
-            let lock = take_empty(into)?;
-            copy_log(&reader, into, &genesis)?;
-            (Store::open(into, &genesis, &options.store)?, Some(lock))
-        }
-        None => (Store::in_memory(&genesis, &options.store)?, None),
-    };
-    let rules = Rules::new(genesis)?;
-    let engine = Engine::new(options.runtime, Arc::clone(rules.genesis()), rules.chain());
+    let engine = Engine::new(runtime, Arc::clone(rules.genesis()), rules.chain());
     let store = Arc::new(store);
-    let follower = Follower::new(rules.clone(), engine, Arc::clone(&store), options.commit);
+    let follower = Follower::new(rules.clone(), engine, Arc::clone(&store), commit);
     let thread = rustorium_runtime::spawn("replay", move || run(follower, &reader, &rules, original.as_ref(), &store))?;
     let thread: thread::JoinHandle<Result<ReplayReport, ReplayError>> = thread;
     thread.join().unwrap_or(Err(ReplayError::Panicked))
@@ -221,7 +252,7 @@ fn take_empty(path: &Path) -> Result<DirectoryLock, ReplayError> {
 
 fn copy_log(from: &Reader, into: &Path, genesis: &Genesis) -> Result<(), ReplayError> {
     let options = LogOptions::default();
-    let (mut log, _) = Log::open(log_disk(into)?, &genesis_bytes(genesis), genesis.hash(), options)?;
+    let (mut log, _) = Log::open(log_disk(into)?, &genesis_bytes(genesis), genesis.hash(), Height::ZERO, options)?;
     for entry in from.entries()? {
         let entry = entry?;
         // The genesis is what a new log begins with.

@@ -13,9 +13,9 @@
 //! Invariants: heights come one by one at each step; `apply` publishes whole blocks; a snapshot never changes; a
 //! commit takes no lock while it writes. Each step has one caller at a time; commits may run beside the others.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
 };
 
 use arc_swap::ArcSwap;
@@ -29,6 +29,7 @@ use rustorium_types::{
 
 use crate::{
     cache::CacheCounts,
+    room::Room,
     snapshot::{Base, Shared, Snapshot, StateAt},
     tree::{TreeUpdate, page::PageId},
 };
@@ -103,7 +104,8 @@ pub enum Durability {
 /// Blocks, state and indexes.
 pub struct Store {
     database: Database,
-    path: Option<PathBuf>,
+    length: Arc<AtomicU64>,
+    room: Arc<Room>,
     window: u64,
     shared: Arc<Shared>,
     published: ArcSwap<Snapshot>,
@@ -277,6 +279,11 @@ impl Store {
         Uncommitted { blocks: snapshot.layers().len() as u64, bytes }
     }
 
+    /// Whether there is room on the disk.
+    pub fn room(&self) -> &Arc<Room> {
+        &self.room
+    }
+
     /// What the caches have seen and hold.
     pub fn caches(&self) -> StoreCaches {
         let Shared { state, pages, blocks, .. } = &*self.shared;
@@ -285,8 +292,7 @@ impl Store {
 
     /// Bytes of the database's file; 0 in memory.
     pub fn file_bytes(&self) -> u64 {
-        let path = self.path.as_deref();
-        path.and_then(|path| path.metadata().ok()).map_or(0, |file| file.len())
+        self.length.load(Ordering::Relaxed)
     }
 
     /// A read transaction's tables stay valid whoever panicked with the lock; so does everything behind it.

@@ -92,6 +92,9 @@ pub enum Refused {
     /// As many records wait as may.
     #[error("{0} has as many transactions waiting as it may; try again when some of them are through")]
     Busy(Share),
+    /// The disk is full.
+    #[error("the node's disk is full: it takes no transactions until there is room; try again later")]
+    NoRoom,
     /// The chain is stopping, or its log failed.
     #[error("the node is stopping and takes no transactions")]
     Stopped,
@@ -144,7 +147,7 @@ impl Refused {
             Self::TooLarge { .. } => Code::TooLarge,
             Self::NotADevChain => Code::Forbidden,
             Self::Busy(_) => Code::RateLimited,
-            Self::Stopped => Code::LogUnavailable,
+            Self::NoRoom | Self::Stopped => Code::LogUnavailable,
         }
     }
 

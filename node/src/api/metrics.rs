@@ -74,6 +74,8 @@ fn figures(app: &App) -> Vec<Figure> {
         ("gas", "Gas of all receipts", Value::Counter(counted.gas.get())),
         ("blocks", "Blocks sealed", Value::Counter(counted.blocks.get())),
         ("commits", "Commits of the database", Value::Counter(counted.commits.get())),
+        ("log_full", "1 while the log finds no room on the disk", Value::Gauge(store.room().log_is_full().into())),
+        ("database_full", "1 while a commit waits for room", Value::Gauge(store.room().database_is_full().into())),
         ("database_size", "The database's file", Value::Bytes(store.file_bytes())),
         ("uncommitted_blocks", "Executed, not yet in the database", Value::Gauge(counted.uncommitted_blocks.get())),
         ("uncommitted_size", "Executed, not yet in the database", Value::Bytes(store.uncommitted().bytes as u64)),

@@ -32,13 +32,16 @@ async fn openapi(State(app): State<App>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], app.openapi().to_owned()).into_response()
 }
 
-/// Ready once there is a certified head, until the node stops.
+/// Ready once there is a certified head, until the node stops, while there is room on the disk.
 async fn ready(State(app): State<App>) -> Result<(StatusCode, &'static str), ApiError> {
     if *app.0.stop.borrow() {
         return Err(ApiError::new(Code::LogUnavailable, "the node is stopping"));
     }
     if app.chain().snapshot().certified().0 == 0 {
         return Err(ApiError::new(Code::LogUnavailable, "the chain has no certified head yet"));
+    }
+    if app.chain().store().room().log_is_full() {
+        return Err(ApiError::new(Code::LogUnavailable, "the disk is full: no transactions until there is room"));
     }
     Ok((StatusCode::OK, "ready\n"))
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use rustorium_chain::{
+    chain::logged_genesis,
     check::check,
     pipeline::CommitPolicy,
     replay::{ReplayError, ReplayOptions, replay},
@@ -48,11 +49,11 @@ pub(crate) struct ReplayArgs {
 
 impl Directory {
     fn existing(&self) -> Result<&Path, CliError> {
-        match Store::stored_genesis(&self.data_dir) {
-            Ok(Some(_)) => Ok(&self.data_dir),
-            Ok(None) => Err(CliError::new(Code::NotFound, format!("{} holds no chain", self.data_dir.display()))),
-            Err(error) => Err(CliError::from(error)),
+        // The log alone is a chain: the database can be made again from it.
+        if logged_genesis(&self.data_dir)?.is_some() || Store::stored_genesis(&self.data_dir)?.is_some() {
+            return Ok(&self.data_dir);
         }
+        Err(CliError::new(Code::NotFound, format!("{} holds no chain", self.data_dir.display())))
     }
 }
 

@@ -14,11 +14,7 @@
 //! file with its checksum can write to the node's data directory, and needs no contract to harm the node.
 #![expect(unsafe_code, reason = "loading machine code that this program compiled")]
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::{io, sync::Arc};
 
 use rustorium_types::id::Hash;
 use wasmtime::{Engine, Module};
@@ -30,29 +26,40 @@ const MAGIC: &[u8; 8] = b"rustmod1";
 const CHECKSUM_BYTES: usize = 32;
 const FACTS_BYTES: usize = 12;
 
-/// The directory of one engine.
-#[derive(Debug)]
-pub(crate) struct Disk {
-    directory: PathBuf,
-    /// Makes the names of temporary files differ.
-    written: AtomicU64,
+/// Where compiled modules are kept: a [`Directory`](super::Directory), or a simulated machine's disk.
+pub trait ModuleDisk: Send + Sync {
+    /// What was kept under a name; after a power loss any part of it.
+    ///
+    /// # Errors
+    /// When there is nothing, or it cannot be read.
+    fn load(&self, name: &str) -> io::Result<Vec<u8>>;
+
+    /// Keeps a file under a name, in the place of an older one: a reader sees all of the one or of the other.
+    ///
+    /// # Errors
+    /// When the disk fails or is full.
+    fn store(&self, name: &str, file: &[u8]) -> io::Result<()>;
 }
 
-impl Disk {
-    /// The directory for an engine, made if need be.
-    pub(crate) fn open(directory: &Path, engine: &Engine) -> io::Result<Self> {
-        let directory = directory.join(fingerprint(engine));
-        fs::create_dir_all(&directory)?;
-        Ok(Self { directory, written: AtomicU64::new(0) })
+/// The files of one engine.
+pub(crate) struct Kept {
+    disk: Arc<dyn ModuleDisk>,
+    fingerprint: String,
+}
+
+impl Kept {
+    /// Those that this engine compiled.
+    pub(crate) fn new(disk: Arc<dyn ModuleDisk>, engine: &Engine) -> Self {
+        Self { disk, fingerprint: fingerprint(engine) }
     }
 
-    fn path(&self, code: &Hash) -> PathBuf {
-        self.directory.join(blake3::Hash::from_bytes(code.0).to_hex().as_str())
+    fn name(&self, code: &Hash) -> String {
+        format!("{}/{}", self.fingerprint, blake3::Hash::from_bytes(code.0).to_hex())
     }
 
     /// The compiled module of a code, if its file is there and sound.
     pub(crate) fn load(&self, code: &Hash, engine: &Engine) -> Option<(Module, Facts)> {
-        let file = fs::read(self.path(code)).ok()?;
+        let file = self.disk.load(&self.name(code)).ok()?;
         let body = file.strip_prefix(MAGIC)?;
         let (checksum, body) = body.split_at_checked(CHECKSUM_BYTES)?;
         if checksum != blake3::hash(body).as_bytes() {
@@ -60,7 +67,7 @@ impl Disk {
             return None;
         }
         let (facts, compiled) = body.split_at_checked(FACTS_BYTES)?;
-        // SAFETY: the bytes are what `store` wrote: the checksum says so, and only this program writes here.
+        // SAFETY: the bytes are what `store` kept: the checksum says so, and only this program keeps any.
         let module = unsafe { Module::deserialize(engine, compiled) };
         match module {
             Ok(module) => Some((module, read_facts(facts)?)),
@@ -88,13 +95,7 @@ impl Disk {
         file.extend_from_slice(MAGIC);
         file.extend_from_slice(blake3::hash(&body).as_bytes());
         file.extend_from_slice(&body);
-        // Written aside and renamed, so that a reader sees all of it or nothing. A torn one after a power loss
-        // fails its checksum.
-        let number = self.written.fetch_add(1, Ordering::Relaxed);
-        let path = self.path(code);
-        let aside = path.with_extension(format!("{}-{number}.tmp", std::process::id()));
-        fs::write(&aside, &file)?;
-        fs::rename(&aside, &path)
+        self.disk.store(&self.name(code), &file)
     }
 }
 

@@ -1,8 +1,9 @@
-//! What the log asks of a disk: a handful of named files of fixed length.
+//! What the log asks of a disk: a handful of named files.
 //!
-//! A log lives on a [`Directory`]; on a [`MemoryDisk`](super::MemoryDisk) it lives through power losses that a
-//! test chooses. Invariants: what [`DiskFile::write`] wrote is there after the process dies; what was followed
-//! by [`DiskFile::sync`] is there after the machine does; a created file is there, whole, or not at all.
+//! A log lives on a [`Directory`]; on a simulated [`Machine`](crate::machine::Machine) it lives through power losses
+//! and failures that a seed chooses. Invariants: what [`DiskFile::write`] wrote is there after the process dies; what
+//! was followed by [`DiskFile::sync`] is there after the machine does; which files there are, and under which names,
+//! is only certain after [`Disk::sync`].
 
 use std::{
     fs, io,
@@ -23,17 +24,29 @@ pub trait Disk: Send + Sync {
     /// When the disk fails.
     fn names(&self) -> io::Result<Vec<String>>;
 
-    /// Makes a file of `length` bytes that starts with `start` and is zero behind it. It is durable on return.
+    /// Makes an empty file, in the place of one of this name.
     ///
     /// # Errors
     /// When the disk fails or is full.
-    fn create(&self, name: &str, length: u64, start: &[u8]) -> io::Result<Box<dyn DiskFile>>;
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
 
     /// Opens a file.
     ///
     /// # Errors
     /// When the disk fails or there is no such file.
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Gives a file another name, in the place of one that has it.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Makes durable which files there are and how they are called.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    fn sync(&self) -> io::Result<()>;
 }
 
 /// A file of a [`Disk`].
@@ -54,21 +67,27 @@ pub trait DiskFile: Send + Sync {
     /// Writes all of the bytes at an offset.
     ///
     /// # Errors
-    /// When the disk fails.
+    /// When the disk fails, or is full and had no room reserved here; some of the bytes may be written then.
     fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
-    /// Makes every write before it durable. After an error nothing may be believed of the writes since the
-    /// last success, so it must not be tried again.
+    /// Makes every write before it durable. After an error nothing may be believed of the writes since the last
+    /// success: a second sync would answer for nothing unless they are written again first.
     ///
     /// # Errors
     /// When the disk fails.
     fn sync(&self) -> io::Result<()>;
 
-    /// Makes everything from an offset zero, durably, and the file `length` bytes long.
+    /// Makes the file at least `length` bytes long, zero where it grows, with room on the disk for all of them.
+    ///
+    /// # Errors
+    /// When the disk fails or is full.
+    fn reserve(&self, length: u64) -> io::Result<()>;
+
+    /// Cuts the file to `length` bytes.
     ///
     /// # Errors
     /// When the disk fails.
-    fn cut(&self, offset: u64, length: u64) -> io::Result<()>;
+    fn truncate(&self, length: u64) -> io::Result<()>;
 }
 
 /// A directory of the file system.
@@ -93,19 +112,22 @@ impl Disk for Directory {
         fs::read_dir(&self.path)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
     }
 
-    fn create(&self, name: &str, length: u64, start: &[u8]) -> io::Result<Box<dyn DiskFile>> {
-        let temporary = self.path.join(format!("{name}.new"));
-        let file = fs::File::options().read(true).write(true).create(true).truncate(true).open(&temporary)?;
-        preallocate(&file, length)?;
-        file.write_all_at(start, 0)?;
-        file.sync_all()?;
-        fs::rename(&temporary, self.path.join(name))?;
-        fs::File::open(&self.path)?.sync_all()?;
-        Ok(Box::new(file))
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let mut options = fs::File::options();
+        options.read(true).write(true).create(true).truncate(true);
+        Ok(Box::new(options.open(self.path.join(name))?))
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         Ok(Box::new(fs::File::options().read(true).write(true).open(self.path.join(name))?))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path.join(from), self.path.join(to))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        fs::File::open(&self.path)?.sync_all()
     }
 }
 
@@ -149,19 +171,16 @@ impl DiskFile for fs::File {
         Ok(fdatasync(self)?)
     }
 
-    fn cut(&self, offset: u64, length: u64) -> io::Result<()> {
-        self.set_len(offset)?;
-        preallocate(self, length)?;
-        self.sync_all()
+    fn reserve(&self, length: u64) -> io::Result<()> {
+        match fallocate(self, FallocateFlags::empty(), 0, length) {
+            Ok(()) => Ok(()),
+            // File systems without it get a sparse file, and a full disk is met when it is written.
+            Err(Errno::OPNOTSUPP) => self.set_len(length.max(self.metadata()?.len())),
+            Err(error) => Err(error.into()),
+        }
     }
-}
 
-/// Reserves blocks, so that a full disk is met when a segment is made and appending only fills what is there;
-/// file systems without it get a sparse file.
-fn preallocate(file: &fs::File, length: u64) -> io::Result<()> {
-    match fallocate(file, FallocateFlags::empty(), 0, length) {
-        Ok(()) => Ok(()),
-        Err(Errno::OPNOTSUPP) => file.set_len(length),
-        Err(error) => Err(error.into()),
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        self.set_len(length)
     }
 }

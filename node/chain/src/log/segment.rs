@@ -18,10 +18,15 @@
 //! follows the last whole frame is one of three things ([`Rest`]): nothing, a write that was cut short by the
 //! crash and was never acknowledged, or damage to something that somebody was told is durable.
 
+use std::io;
+
 use bytes::Bytes;
 use rustorium_types::id::Hash;
 
-use super::frame::{self, ALIGNMENT, Frame, Kind, Link};
+use super::{
+    disk::{Disk, DiskFile},
+    frame::{self, ALIGNMENT, Frame, Kind, Link},
+};
 
 /// Bytes before the first frame.
 pub(crate) const SEGMENT_HEADER: usize = 96;
@@ -117,6 +122,8 @@ pub(crate) struct Segment {
     pub(crate) end: usize,
     /// What is behind that.
     pub(crate) rest: Rest,
+    /// How far it was durable when its last frame was made; what is behind may have been in memory only.
+    pub(crate) durable: usize,
 }
 
 /// What lies behind the last whole frame of a segment.
@@ -135,6 +142,7 @@ impl Segment {
     pub(crate) fn parse(bytes: Vec<u8>) -> Option<Self> {
         let start = SegmentStart::decode(&bytes)?;
         let (mut after, mut link, mut end) = (start.before, start.link, SEGMENT_HEADER);
+        let mut durable = SEGMENT_HEADER;
         let mut frames = Vec::new();
         while let Some(frame) = frame::decode(&bytes, end) {
             if frame.link != frame::link(&link, frame.kind, &bytes[frame.body.clone()]) {
@@ -142,10 +150,11 @@ impl Segment {
             }
             after = after.after(frame.kind);
             (link, end) = (frame.link, frame.next());
+            durable = durable.max(frame.durable);
             frames.push(frame);
         }
         let rest = rest(&bytes, end);
-        Some(Self { start, bytes: bytes.into(), frames, after, link, end, rest })
+        Some(Self { start, bytes: bytes.into(), frames, after, link, end, rest, durable })
     }
 
     /// The body of a frame, without a copy.
@@ -165,6 +174,20 @@ fn rest(bytes: &[u8], end: usize) -> Rest {
         .filter_map(|at| frame::decode(bytes, at))
         .any(|frame| frame.durable > end);
     if acknowledged { Rest::Damaged } else { Rest::Torn }
+}
+
+/// Makes the file of a segment that starts so, with room for all of it. It is durable on return; on the way there is
+/// the whole file under its name or none, so whatever fails can be tried again.
+pub(crate) fn create(disk: &dyn Disk, number: u64, start: &SegmentStart, length: u64) -> io::Result<Box<dyn DiskFile>> {
+    let name = name(number);
+    let unfinished = format!("{name}.new");
+    let file = disk.create(&unfinished)?;
+    file.reserve(length)?;
+    file.write(0, &start.encode())?;
+    file.sync()?;
+    disk.rename(&unfinished, &name)?;
+    disk.sync()?;
+    Ok(file)
 }
 
 /// The file name of a segment; the first is 1.

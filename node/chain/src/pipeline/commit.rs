@@ -1,6 +1,7 @@
 //! Makes executed blocks durable in the database: several at once, and never on the way to publishing them.
 //!
-//! The log has all of them, so what is not committed when the node dies is executed again.
+//! The log has all of them, so what is not committed when the node dies is executed again. On a full disk a commit
+//! takes until there is room (`storage/backend.rs`); blocks wait in memory meanwhile, up to a bound (`root.rs`).
 
 use std::time::{Duration, Instant};
 
@@ -39,7 +40,14 @@ pub(super) fn run(policy: CommitPolicy, from: &Receiver<()>, room: &Sender<()>, 
         common.metrics.uncommitted_bytes.set(waiting.bytes as u64);
         let reached = waiting.bytes >= policy.bytes || waiting.blocks >= policy.blocks;
         if waiting.blocks > 0 && (ended || reached || due.is_some_and(|due| Instant::now() >= due)) {
-            commit(common)?;
+            match commit(common) {
+                // Only a chain that is shut down does not wait for room. It loses nothing: the log has these blocks.
+                Err(Fault::Store(error)) if error.is_full() => {
+                    tracing::warn!(blocks = waiting.blocks, "no room to commit: executed again at the next start");
+                    return Ok(());
+                }
+                outcome => outcome?,
+            }
             due = None;
             // A token that nobody has taken yet says the same.
             let _ = room.try_send(());

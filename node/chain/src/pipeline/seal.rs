@@ -13,6 +13,10 @@
 //! on a new chain, so that there always is a certified head. Then silence; a chain that is not for development seals
 //! one more each [`BEAT`].
 //!
+//! On a full disk (`LogError::is_full`) nothing is taken in: what is submitted is refused in words, what was accepted
+//! waits, and the log is tried again until there is room ([`Pause`]). What the log has taken in by then stays in it:
+//! a record's ticket answers late, and a header that may have reached the disk is the one that is proposed again.
+//!
 //! Deadlines are monotonic waits that order nothing in the chain: what a header says of time is the clock's that was
 //! handed in.
 
@@ -31,13 +35,14 @@ use rustorium_types::{
 
 use super::{Common, intake::Taken};
 use crate::{
-    consensus::{Application, ConsensusEngine, Finalised},
+    consensus::{Application, ConsensusEngine, ConsensusError, Finalised},
     cut::{Block, Parent, Results, Rules, Verdict},
     dev::DevTime,
     fault::Fault,
     handle::Promise,
     log::{Kind, LanePosition, Log, LogError, certificate_entry},
     metrics::Metrics,
+    room::{Pause, Room},
     submit::{Accepted, Refused},
     verify::{Checked, Meaning},
 };
@@ -90,6 +95,13 @@ struct Lane {
     clock: Clock,
     block_time: Duration,
     metrics: Arc<Metrics>,
+    room: Arc<Room>,
+    /// When to look for room again, on a full disk.
+    retry: Option<(Instant, Pause)>,
+    /// A block whose header is in the log and not durable.
+    proposed: Option<Block>,
+    /// The entry of the newest certificate, if there was no room for it.
+    owed: Option<Vec<u8>>,
     waiting: VecDeque<Arc<Checked>>,
     waiting_bytes: usize,
     waiting_gas: u64,
@@ -116,14 +128,18 @@ impl Seal {
         clock: Clock,
         block_time: Duration,
         start: Start,
-        metrics: Arc<Metrics>,
+        common: &Common,
     ) -> Self {
         let mut lane = Lane {
             log,
             rules,
             clock,
             block_time,
-            metrics,
+            metrics: Arc::clone(&common.metrics),
+            room: Arc::clone(common.store.room()),
+            retry: None,
+            proposed: None,
+            owed: None,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             waiting_gas: 0,
@@ -154,16 +170,28 @@ impl Seal {
         to: &Sender<Finalised>,
         common: &Common,
     ) -> Result<(), Fault> {
+        self.take_turns(records, ended, results, to, common)?;
+        // The newest certificate was not synced: it could be made again, but a node that is told to stop leaves it.
+        let synced = self.lane.log.sync();
+        Ok(self.lane.bear(synced)?)
+    }
+
+    fn take_turns(
+        &mut self,
+        records: &Receiver<Vec<Taken>>,
+        ended: &Receiver<Infallible>,
+        results: &Receiver<Executed>,
+        to: &Sender<Finalised>,
+        common: &Common,
+    ) -> Result<(), Fault> {
         let full = never();
         let nothing = never();
         loop {
-            if let Some(finalised) = self.driver.turn(&mut self.lane)? {
-                self.lane.finalised(&finalised)?;
-                if to.send(finalised).is_err() {
-                    return Ok(());
-                }
+            if let Some(finalised) = self.turn()?
+                && to.send(finalised).is_err()
+            {
+                return Ok(());
             }
-            self.lane.sync()?;
             common.metrics.waiting_records.set(self.lane.waiting.len() as u64);
             let from = if self.lane.is_full() { &full } else { records };
             let ended = if self.lane.is_ending { &nothing } else { ended };
@@ -190,8 +218,34 @@ impl Seal {
     }
 }
 
+impl Seal {
+    /// Lets the driver seal a block, and makes what was taken in durable; neither without room.
+    fn turn(&mut self) -> Result<Option<Finalised>, Fault> {
+        if !self.lane.has_room()? {
+            return Ok(None);
+        }
+        let finalised = match self.driver.turn(&mut self.lane) {
+            Ok(finalised) => finalised,
+            Err(ConsensusError::Log(error)) => {
+                self.lane.bear(Err(error))?;
+                None
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(finalised) = &finalised {
+            self.lane.finalised(finalised)?;
+        }
+        let synced = self.lane.sync();
+        self.lane.bear(synced)?;
+        Ok(finalised)
+    }
+}
+
 impl Application for Lane {
     fn propose_block(&mut self, parent: &Parent) -> Option<Block> {
+        if self.proposed.is_some() {
+            return self.proposed.clone();
+        }
         if self.is_busy || !self.is_due(parent, Instant::now()) {
             return None;
         }
@@ -210,20 +264,33 @@ impl Application for Lane {
     }
 
     fn make_durable(&mut self, block: &Block) -> Result<(), LogError> {
-        // Memory does not fail, and no header is too long for borsh.
-        self.log.append(Kind::Header, &borsh::to_vec(&block.header).unwrap_or_default())?;
-        self.force_sync()
+        if self.proposed.is_none() {
+            // Memory does not fail, and no header is too long for borsh.
+            self.log.append(Kind::Header, &borsh::to_vec(&block.header).unwrap_or_default())?;
+            self.proposed = Some(block.clone());
+        }
+        self.force_sync()?;
+        self.proposed = None;
+        Ok(())
     }
 }
 
 impl Lane {
-    /// Appends records, which become durable with the next sync.
+    /// Appends records, which become durable with the next sync; refuses them if there is no room.
     fn take(&mut self, batch: Vec<Taken>) -> Result<(), LogError> {
         let _span = tracing::debug_span!("append", records = batch.len()).entered();
         let started = Instant::now();
         for Taken { record, answer } in batch {
             let index = self.log.position().records;
-            self.log.append(Kind::Record, &record.entered)?;
+            if self.retry.is_none() {
+                let appended = self.log.append(Kind::Record, &record.entered);
+                self.bear(appended)?;
+            }
+            if self.retry.is_some() {
+                self.metrics.refused.add(1);
+                answer.keep(Err(Refused::NoRoom));
+                continue;
+            }
             let transaction = match &record.meaning {
                 Meaning::Transaction(transaction) => Some(transaction.hash),
                 _ => None,
@@ -231,10 +298,52 @@ impl Lane {
             let position = LanePosition { lane: 0, generation: 0, index };
             self.unsynced.push((answer, Accepted { transaction, position }));
             self.wait(record);
+            self.closing = None;
         }
         self.metrics.append_us.add_time(started.elapsed());
-        self.closing = None;
         Ok(())
+    }
+
+    /// Bears it if the disk is full.
+    fn bear(&mut self, outcome: Result<(), LogError>) -> Result<(), LogError> {
+        match outcome {
+            Err(error) if error.is_full() => {
+                if self.room.set_log(true) {
+                    tracing::error!(%error, "the disk is full: nothing is accepted until there is room");
+                }
+                let mut pause = self.retry.map_or_else(Pause::default, |(_, pause)| pause);
+                self.retry = Some((Instant::now() + pause.next(), pause));
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Whether there is room, as far as is known; looks again when it is time to.
+    fn has_room(&mut self) -> Result<bool, LogError> {
+        let Some((at, _)) = self.retry else { return Ok(true) };
+        if Instant::now() < at {
+            return Ok(false);
+        }
+        let resumed = self.log.resume().and_then(|()| self.settle());
+        if resumed.is_err() {
+            return self.bear(resumed).map(|()| false);
+        }
+        self.retry = None;
+        if self.room.set_log(false) {
+            tracing::info!("there is room again: transactions are accepted");
+        }
+        Ok(true)
+    }
+
+    /// Appends the certificate that there was no room for. Not synced: it can be made again from the header. It also
+    /// marks the header as durable, should it break.
+    fn settle(&mut self) -> Result<(), LogError> {
+        if let Some(entry) = &self.owed {
+            self.log.append(Kind::Certificate, entry)?;
+            self.owed = None;
+        }
+        self.log.flush()
     }
 
     fn wait(&mut self, record: Checked) {
@@ -265,9 +374,9 @@ impl Lane {
         self.is_open = !block.records.is_empty();
         (self.closing, self.beat) = (None, None);
         self.next_cut = Instant::now() + self.block_time;
-        self.log.append(Kind::Certificate, &certificate_entry(block.header.height, &finalised.certificate))?;
-        // Not synced: it can be made again from the header. It also marks the header as durable, should it break.
-        self.log.flush()
+        self.owed = Some(certificate_entry(block.header.height, &finalised.certificate));
+        let settled = self.settle();
+        self.bear(settled)
     }
 
     fn is_due(&self, parent: &Parent, now: Instant) -> bool {
@@ -278,6 +387,9 @@ impl Lane {
 
     /// How long to wait if nothing happens.
     fn patience(&self) -> Duration {
+        if let Some((at, _)) = self.retry {
+            return at.saturating_duration_since(Instant::now());
+        }
         if self.is_busy {
             return IDLE;
         }
@@ -290,7 +402,8 @@ impl Lane {
         let gas = self.rules.genesis().limits.block_gas.0.saturating_mul(WAITING_BLOCKS);
         let is_full =
             self.waiting.len() >= WAITING_RECORDS || self.waiting_bytes >= WAITING_BYTES || self.waiting_gas >= gas;
-        is_full && !self.is_ending
+        // Without room on the disk what comes is refused, so it need not wait.
+        is_full && !self.is_ending && self.retry.is_none()
     }
 
     /// Makes what was taken durable, if anything was, and says so.

@@ -6,6 +6,8 @@ use rustorium_runtime::StateError;
 use rustorium_types::id::{Hash, Height};
 use thiserror::Error;
 
+use crate::room;
+
 /// Why the store cannot answer.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -25,6 +27,9 @@ pub enum StoreError {
     /// The database failed.
     #[error("the database failed")]
     Database(#[source] Box<redb::Error>),
+    /// The database's file is not what was written.
+    #[error("the database is damaged; make it again from the log with `rustorium replay --into`")]
+    Broken(#[source] Box<redb::Error>),
     /// The database was written by newer software.
     #[error("the data directory has format {found}; this software knows formats up to {known}: use a newer version")]
     NewerFormat {
@@ -42,7 +47,10 @@ pub enum StoreError {
         wanted: Hash,
     },
     /// A row is missing, or is not what was written.
-    #[error("the database is damaged: {0} is missing or is not what was written")]
+    #[error(
+        "the database is damaged: {0} is missing or is not what was written; make it again from the log with \
+         `rustorium replay --into`"
+    )]
     Damaged(&'static str),
     /// A block was handed in out of order.
     #[error("height {expected} is next, not {found}")]
@@ -90,6 +98,11 @@ pub enum HeightError {
 }
 
 impl StoreError {
+    /// The disk is full: nothing is broken.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Database(error) if matches!(&**error, redb::Error::Io(source) if room::is_full(source)))
+    }
+
     /// A row that is missing, or is not what was written.
     pub(crate) const fn damaged(what: &'static str) -> Self {
         Self::Damaged(what)
@@ -111,6 +124,8 @@ impl From<redb::Error> for StoreError {
     fn from(error: redb::Error) -> Self {
         match error {
             redb::Error::DatabaseAlreadyOpen => Self::InUse,
+            redb::Error::Corrupted(_) => Self::Broken(Box::new(error)),
+            redb::Error::Io(ref source) if source.kind() == io::ErrorKind::InvalidData => Self::Broken(Box::new(error)),
             error => Self::Database(Box::new(error)),
         }
     }

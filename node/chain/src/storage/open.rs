@@ -8,7 +8,8 @@ use std::{
 
 use arc_swap::ArcSwap;
 use redb::{
-    Builder, Database, ReadTransaction, ReadableDatabase, TableError, WriteTransaction, backends::InMemoryBackend,
+    Builder, Database, ReadTransaction, ReadableDatabase, StorageBackend, TableError, WriteTransaction,
+    backends::InMemoryBackend,
 };
 use rustorium_types::{
     genesis::Genesis,
@@ -16,7 +17,9 @@ use rustorium_types::{
 };
 
 use super::{
-    Durability, Store, StoreError, StoreOptions, Writer, backend, check, commit,
+    Durability, Store, StoreError, StoreOptions, Writer,
+    backend::{self, Patient},
+    check, commit,
     index::Abis,
     runs::Runs,
     schema::{
@@ -26,6 +29,7 @@ use super::{
 use crate::{
     cache::{Clock, StateCache},
     genesis as first,
+    room::Room,
     snapshot::{Base, Shared, Snapshot},
 };
 
@@ -38,24 +42,39 @@ impl Store {
     /// # Errors
     /// If the directory cannot be written, is in use, of another chain or of a newer format, or damaged.
     pub fn open(dir: &Path, genesis: &Genesis, options: &StoreOptions) -> Result<Self, StoreError> {
+        Self::open_on(Self::file(dir, options.durability)?, genesis, options)
+    }
+
+    /// The database's file in a data directory, made if it is not there.
+    pub(crate) fn file(dir: &Path, durability: Durability) -> Result<Box<dyn StorageBackend>, StoreError> {
         let path = dir.join(FILE);
         let failed = |source| StoreError::Open { path: path.clone(), source };
         fs::create_dir_all(dir).map_err(failed)?;
         let is_new = !path.exists();
-        let mut builder = Builder::new();
-        builder.set_cache_size(options.database_cache_bytes);
-        let database = match options.durability {
-            Durability::Fsync => builder.create(&path)?,
-            Durability::None => {
-                let file = backend::open_file(&path).map_err(failed)?;
-                builder.create_with_backend(backend::Unsynced::new(file)?)?
-            }
-        };
-        if is_new && options.durability == Durability::Fsync {
+        let file = backend::open_file(&path)?;
+        if is_new && durability == Durability::Fsync {
             File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)?;
         }
-        let mut store = Self::of(database, genesis, options)?;
-        store.path = Some(path);
+        Ok(file)
+    }
+
+    /// As [`Store::open`], with the database in a file of the caller's.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub(crate) fn open_on(
+        file: Box<dyn StorageBackend>,
+        genesis: &Genesis,
+        options: &StoreOptions,
+    ) -> Result<Self, StoreError> {
+        let room = Arc::<Room>::default();
+        let file = Patient::new(file, options.durability, Arc::clone(&room));
+        file.clear_unfinished().map_err(redb::StorageError::Io)?;
+        let length = file.length();
+        let mut builder = Builder::new();
+        builder.set_cache_size(options.database_cache_bytes);
+        let mut store = Self::of(builder.create_with_backend(file)?, genesis, options)?;
+        (store.room, store.length) = (room, length);
         Ok(store)
     }
 
@@ -115,7 +134,8 @@ impl Store {
         let snapshot = Snapshot::new(shared.clone(), base, Vec::new(), Runs::default())?;
         Ok(Self {
             database,
-            path: None,
+            length: Arc::default(),
+            room: Arc::default(),
             window: options.window,
             shared,
             published: ArcSwap::from_pointee(snapshot),

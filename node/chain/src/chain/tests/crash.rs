@@ -131,6 +131,32 @@ fn a_database_behind_its_log_catches_up_and_one_ahead_is_refused() {
     assert!(matches!(refused, OpenError::Log(LogError::Shorter { .. })), "{refused}");
 }
 
+/// The database shows that more was promised than the log has: wherever it was cut, the node refuses in words, and
+/// leaves the log as it is, for whoever mends it.
+#[test]
+fn a_log_that_lost_what_was_promised_is_refused_and_left_as_it_is() {
+    let history = history(6, 0);
+    let mut at = history.log.len() - 400;
+    let mut cuts = 0;
+    while at > 200 {
+        let place = remains(&history.place, &history.log[..at]);
+        let before = fs::read(segment(&place)).unwrap();
+        match place.try_open().map(|_| ()).unwrap_err() {
+            OpenError::Log(error @ LogError::Shorter { .. }) => assert!(error.to_string().contains("restore")),
+            other => unreachable!("cut at {at}: {other}"),
+        }
+        assert!(fs::read(segment(&place)).unwrap() == before, "cut at {at}");
+        cuts += 1;
+        at = at.saturating_sub(97);
+    }
+    assert!(cuts > 20, "{cuts}");
+    let place = remains(&history.place, &[]);
+    fs::remove_dir_all(place.path().join("log")).unwrap();
+    let refused = place.try_open().map(|_| ()).unwrap_err();
+    assert!(matches!(refused, OpenError::Log(LogError::Shorter { log: Height(0), .. })), "{refused}");
+    assert_eq!(fs::read_dir(place.path().join("log")).unwrap().count(), 0, "no log is begun in its place");
+}
+
 #[test]
 fn a_node_that_dies_with_its_tail_torn_says_so_and_goes_on() {
     let history = history(0, 3);

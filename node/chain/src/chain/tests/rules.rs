@@ -204,7 +204,7 @@ fn junk_in_the_log_is_a_no_op_and_stops_nothing() {
     ];
     let (chain_hash, bytes) = (place.genesis.hash(), genesis_bytes(&place.genesis));
     let disk = log_disk(place.path()).unwrap();
-    let (mut log, _) = Log::open(disk, &bytes, chain_hash, LogOptions::default()).unwrap();
+    let (mut log, _) = Log::open(disk, &bytes, chain_hash, Height::ZERO, LogOptions::default()).unwrap();
     for record in &records {
         log.append(Kind::Record, record).unwrap();
     }

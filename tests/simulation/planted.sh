@@ -1,0 +1,27 @@
+#!/bin/sh
+# Plants one bug at a time (planted/*.patch) in a copy of the tree, and expects the simulation to catch each.
+set -eu
+cd "$(dirname "$0")/../.."
+root=$PWD
+tree=$root/target/planted
+rm -rf "$tree"
+mkdir -p "$tree"
+git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents --target-directory "$tree"
+cd "$tree"
+missed=0
+for patch in tests/simulation/planted/*.patch; do
+  bug=$(basename "$patch" .patch)
+  patch --quiet --strip 1 <"$patch"
+  # Dependencies are those of the tree. The copy does not compile: that is no catch.
+  CARGO_TARGET_DIR=$root/target cargo test --quiet --locked --workspace --test simulation --no-run
+  if CARGO_TARGET_DIR=$root/target cargo test --quiet --locked --workspace --test simulation \
+    whatever_befalls_a_node_nothing_is_lost >"$tree/said" 2>&1; then
+    echo "$bug: NOT caught"
+    missed=1
+  else
+    echo "$bug: caught. $(grep -m 1 '^seed [0-9]* failed' "$tree/said")"
+    grep -m 1 -A 1 ' panicked at ' "$tree/said" | tail -n 1 | sed 's/^/    /'
+  fi
+  patch --quiet --strip 1 --reverse <"$patch"
+done
+exit $missed
