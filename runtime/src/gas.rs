@@ -14,7 +14,7 @@
 //! A trap uses the whole limit of its frame: wasmtime's fuel is not exact at a trap. Nothing is refunded.
 //! Every price is part of the protocol: the golden table at the end of `tests/gas.rs` freezes them.
 
-use crate::validate::Facts;
+use crate::validate::{Facts, Work};
 
 /// Decoding, the nonce, the fee, the receipt and the update of the sender's leaf.
 pub(crate) const TRANSACTION: u64 = 20_000;
@@ -40,7 +40,9 @@ pub(crate) const STORE_CODE: u64 = 20_000;
 pub(crate) const NEW_CODE_BYTE: u64 = 64;
 /// A local times a block of new code: up to 0.8 µs of the compiler. What a block's gas pays for takes no longer than
 /// what a block's bytes could otherwise hold.
-pub(crate) const NEW_CODE_JOIN: u64 = 128;
+const NEW_CODE_JOIN: u64 = 128;
+/// A byte of the image that instances of new code start from: kept like a byte of a transaction.
+const NEW_CODE_IMAGE_BYTE: u64 = 8;
 /// A byte of code that is stored already: hashed and compared.
 pub(crate) const KNOWN_CODE_BYTE: u64 = 1;
 
@@ -63,6 +65,11 @@ pub(crate) fn pages(from: u32, to: u32) -> u64 {
     let resident = to.min(RESIDENT_PAGES).saturating_sub(from);
     let large = to.saturating_sub(from.max(RESIDENT_PAGES));
     MEMORY_PAGE * u64::from(resident) + LARGE_MEMORY_PAGE * u64::from(large)
+}
+
+/// The price of compiling new code, beside that of its bytes.
+pub(crate) fn compile(work: &Work) -> u64 {
+    NEW_CODE_JOIN * work.joins + NEW_CODE_IMAGE_BYTE * work.image_bytes
 }
 
 /// The price of a fresh instance of a module.

@@ -39,15 +39,15 @@ const WARM_SLOTS: u32 = 256;
 const TRAP_FRAMES: usize = 24;
 
 /// Sets the engine up.
-pub(crate) fn engine(executions: u32) -> Result<Engine, EngineError> {
-    match build(executions, Enabled::Auto) {
+pub(crate) fn engine(executions: u32, optimize: bool) -> Result<Engine, EngineError> {
+    match build(executions, optimize, Enabled::Auto) {
         Ok(engine) => Ok(engine),
         // A kernel that promises to scan pages and refuses: slower, nothing else.
-        Err(_) => Ok(build(executions, Enabled::No)?),
+        Err(_) => Ok(build(executions, optimize, Enabled::No)?),
     }
 }
 
-fn build(executions: u32, pagemap_scan: Enabled) -> wasmtime::Result<Engine> {
+fn build(executions: u32, optimize: bool, pagemap_scan: Enabled) -> wasmtime::Result<Engine> {
     let slots = executions.saturating_mul(CALL_DEPTH);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_core_instances(slots)
@@ -65,7 +65,7 @@ fn build(executions: u32, pagemap_scan: Enabled) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
-        .cranelift_opt_level(OptLevel::Speed)
+        .cranelift_opt_level(if optimize { OptLevel::Speed } else { OptLevel::None })
         // Inlining would put one function's frame into another's, past the stack counter.
         .compiler_inlining(Inlining::No)
         .consume_fuel(true)

@@ -33,11 +33,13 @@ pub struct RuntimeConfig {
     /// Transactions and views that run at a time; others wait. Each has address space reserved for a whole call
     /// stack of instances, 128 GiB. Default 16.
     pub executions: u32,
+    /// Whether compiled modules are optimized: slower to make, faster to run. Default true.
+    pub optimize: bool,
 }
 
 impl Default for RuntimeConfig {
     fn default() -> Self {
-        Self { cache_dir: None, module_bytes: 256 << 20, executions: 16 }
+        Self { cache_dir: None, module_bytes: 256 << 20, executions: 16, optimize: true }
     }
 }
 
@@ -90,7 +92,7 @@ impl Runtime {
 
     fn on(config: RuntimeConfig, disk: Option<Arc<dyn ModuleDisk>>) -> Result<Self, RuntimeError> {
         let executions = config.executions.max(1);
-        let engine = pool::engine(executions).map_err(RuntimeError::Engine)?;
+        let engine = pool::engine(executions, config.optimize).map_err(RuntimeError::Engine)?;
         let linker = host::linker(&engine).map_err(|error| RuntimeError::Engine(EngineError::Wasmtime(error)))?;
         let modules = Arc::new(Modules::new(engine, linker, disk, config.module_bytes));
         Ok(Self { inner: Arc::new(Inner { modules, turnstile: Turnstile::new(executions) }) })

@@ -133,10 +133,11 @@ impl Session {
     }
 }
 
-/// Text for people out of a guest's bytes, cut at the limit of a line.
+/// Text for people out of a guest's bytes, cut at the limit of a line, without what a terminal might obey.
 pub(crate) fn readable(bytes: &[u8]) -> String {
     let cut = &bytes[..bytes.len().min(LOG_BYTES)];
-    String::from_utf8_lossy(cut).into_owned()
+    let obeyed = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t');
+    String::from_utf8_lossy(cut).replace(obeyed, "\u{fffd}")
 }
 
 fn encode(record: &impl borsh::BorshSerialize) -> Bytes {

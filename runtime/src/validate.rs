@@ -5,11 +5,13 @@
 //!   differ between machines, and nothing that is not needed.
 //! - Imports only from the host table, with its exact signatures. No start function: `init` is called, and
 //!   instantiation runs no code, so it has a price by rule.
-//! - One memory, exported as `memory`; one table at the most.
+//! - One memory, exported as `memory`; one table at the most. Data and elements fit what an instance starts with,
+//!   so that instantiation cannot trap: it happens outside of any contract's frame.
 //! - Entry points are functions without parameters or results, named `init`, `migrate`, `receive`, `call.NAME`
 //!   and `view.NAME`. Marks are such functions, too, and never called: `payable.NAME` and `payable.init` say that
 //!   value may come with the call, `reentrant.NAME` that the contract may be entered while it is on the stack.
 //!   `receive` always takes value. Other exports are ignored, but for names that this crate adds itself.
+//! - An ABI, where there is one, describes these exports and no others: clients and explorers believe it.
 //! - Everything is bounded: see [`limits`].
 //!
 //! Invariant: what is accepted here compiles, instantiates in the pool, and cannot make either take long.
@@ -21,6 +23,7 @@ use rustorium_types::{
 use thiserror::Error;
 use wasmparser::{FuncValidatorAllocations, Parser, Payload, ValidPayload, Validator, WasmFeatures};
 
+mod agreement;
 mod function;
 mod limits;
 mod names;
@@ -30,6 +33,7 @@ pub(crate) use function::Shape;
 pub(crate) use limits::{PAGE_BYTES, STACK_UNIT_BYTES, STACK_UNITS, TABLE_ELEMENTS};
 #[cfg(test)]
 pub(crate) use names::function_name;
+pub(crate) use names::shown;
 use structure::Structure;
 
 /// The features of accepted modules.
@@ -67,8 +71,17 @@ pub(crate) struct Validated {
     pub(crate) functions: Vec<String>,
     /// Units of stack of each function that it defines.
     pub(crate) stack_units: Vec<u32>,
-    /// Locals times blocks of all functions: what takes the compiler longest.
+    /// What compiling it takes, beside its bytes.
+    pub(crate) work: Work,
+}
+
+/// What takes the compiler longer than a code's bytes tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Work {
+    /// Locals times blocks of all functions.
     pub(crate) joins: u64,
+    /// Bytes from the first to the last that data segments put into memory: all are kept with the compiled module.
+    pub(crate) image_bytes: u64,
 }
 
 /// How many values a function type takes and gives.
@@ -166,8 +179,24 @@ pub enum InvalidModule {
     #[error("the export `{0}` must be a function without parameters and results")]
     EntryType(String),
     /// A name that contracts may not use.
-    #[error("the export `{0}` has a name that is reserved, empty or too long")]
+    #[error("the export `{0}` has a name that is reserved, empty, too long or not printable")]
     ExportName(String),
+    /// A segment that would not fit when an instance is made.
+    #[error("{what} segment {index} does not fit the {place} that an instance starts with")]
+    Segment {
+        /// Of data or of elements.
+        what: &'static str,
+        /// Which one.
+        index: u32,
+        /// Where it goes.
+        place: &'static str,
+    },
+    /// The ABI describes an export that is not there.
+    #[error("the ABI describes `{0}`, which the code does not export")]
+    NotExported(String),
+    /// An entry point or mark that the ABI does not describe.
+    #[error("the code exports `{0}`, which its ABI does not describe")]
+    NotDescribed(String),
     /// The ABI section is damaged.
     #[error("the section `{section}`: {0}", section = host::ABI_SECTION)]
     Abi(AbiError),
@@ -247,5 +276,5 @@ fn method_name(name: &str) -> &str {
 /// True for an entry or mark whose name is as it should be.
 fn is_method_name(name: &str) -> bool {
     let method = method_name(name);
-    !method.is_empty() && method.len() <= protocol::NAME_BYTES
+    !method.is_empty() && method.len() <= protocol::NAME_BYTES && !method.contains(char::is_control)
 }

@@ -16,6 +16,8 @@ use rustorium_types::{
     transaction::{Body, Message, VERSION},
 };
 
+use crate::table::{Row, TABLE};
+
 /// Sends everything.
 pub const ALICE: AccountId = AccountId([0xa1; 32]);
 /// Receives some things.
@@ -31,7 +33,7 @@ pub struct Chain {
     pub state: Arc<InMemoryState>,
     pub block: BlockContext,
     next_nonce: u64,
-    next_salt: u8,
+    next_salt: u32,
 }
 
 impl Chain {
@@ -131,7 +133,10 @@ impl Chain {
     }
 
     pub fn store(&mut self, wat: &str) -> Hash {
-        let wasm = wat::parse_str(wat).unwrap();
+        self.store_wasm(wat::parse_str(wat).unwrap())
+    }
+
+    pub fn store_wasm(&mut self, wasm: Vec<u8>) -> Hash {
         let code = hash::code_hash(&wasm);
         let effects = self.send(vec![Message::StoreCode { wasm }]);
         assert!(effects.receipt.succeeded(), "{:?} {:?}", effects.receipt, effects.diagnostics);
@@ -158,7 +163,7 @@ impl Chain {
         self.next_salt += 1;
         Message::Instantiate {
             code,
-            salt: [self.next_salt; 32],
+            salt: blake3::hash(&self.next_salt.to_le_bytes()).into(),
             admin: Some(Address::Account(ALICE)),
             label: "test".into(),
             args,
@@ -202,36 +207,15 @@ pub fn path(failure: &Failure) -> Vec<&str> {
 
 /// A module of these fields, with every host function imported and one page of memory.
 pub fn contract(fields: &str) -> String {
-    format!("(module {IMPORTS} (memory (export \"memory\") 1) {fields})")
+    contract_of_pages(1, fields)
+}
+
+/// As [`contract`], with so many pages of memory.
+pub fn contract_of_pages(pages: u32, fields: &str) -> String {
+    format!("(module {} (memory (export \"memory\") {pages}) {fields})", imports())
 }
 
 /// The whole host table in the text format.
-pub const IMPORTS: &str = r#"
-(import "rustorium.1" "arguments" (func $arguments (param i32 i32) (result i64)))
-(import "rustorium.1" "rest" (func $rest (param i32 i32) (result i64)))
-(import "rustorium.1" "return_data" (func $return_data (param i32 i32)))
-(import "rustorium.1" "fail" (func $fail (param i32 i32 i32 i32)))
-(import "rustorium.1" "panic" (func $panic (param i32 i32)))
-(import "rustorium.1" "log" (func $log (param i32 i32)))
-(import "rustorium.1" "storage_read" (func $storage_read (param i32 i32 i32 i32) (result i64)))
-(import "rustorium.1" "storage_write" (func $storage_write (param i32 i32 i32 i32)))
-(import "rustorium.1" "storage_remove" (func $storage_remove (param i32 i32)))
-(import "rustorium.1" "caller" (func $caller (param i32) (result i32)))
-(import "rustorium.1" "this" (func $this (param i32)))
-(import "rustorium.1" "value" (func $value (param i32)))
-(import "rustorium.1" "balance" (func $balance (param i32 i32)))
-(import "rustorium.1" "height" (func $height (result i64)))
-(import "rustorium.1" "time" (func $time (result i64)))
-(import "rustorium.1" "genesis_hash" (func $genesis_hash (param i32)))
-(import "rustorium.1" "transfer" (func $transfer (param i32 i32 i64 i32 i32) (result i64)))
-(import "rustorium.1" "call" (func $call (param i32 i32 i32 i32 i32 i32 i64 i32 i32) (result i64)))
-(import "rustorium.1" "query" (func $query (param i32 i32 i32 i32 i32 i64 i32 i32) (result i64)))
-(import "rustorium.1" "instantiate"
-    (func $instantiate (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i64 i32 i32) (result i64)))
-(import "rustorium.1" "emit" (func $emit (param i32 i32 i32 i32)))
-(import "rustorium.1" "sha256" (func $sha256 (param i32 i32 i32)))
-(import "rustorium.1" "keccak256" (func $keccak256 (param i32 i32 i32)))
-(import "rustorium.1" "blake3" (func $blake3 (param i32 i32 i32)))
-(import "rustorium.1" "poseidon" (func $poseidon (param i32 i32 i32)))
-(import "rustorium.1" "ed25519_verify" (func $ed25519_verify (param i32 i32 i32 i32) (result i32)))
-"#;
+pub fn imports() -> String {
+    TABLE.iter().map(Row::import).collect()
+}

@@ -169,8 +169,8 @@ fn signatures_are_checked() {
 #[test]
 fn value_moves_to_accounts_and_contracts() {
     let fields = format!(
-        r#"(data (i32.const 0) "{to}") (data (i32.const 64) "\05")
-        (func (export "receive") (call $emit (i32.const 64) (i32.const 1) (i32.const 64) (i32.const 1)))
+        r#"(data (i32.const 0) "{to}") (data (i32.const 64) "\05") (data (i32.const 96) "Got")
+        (func (export "receive") (call $emit (i32.const 96) (i32.const 3) (i32.const 64) (i32.const 1)))
         (func (export "call.pay") (i64.store (i32.const 128)
             (call $transfer (i32.const 0) (i32.const 64) (i64.const 0) (i32.const 256) (i32.const 64)))
             (call $return_data (i32.const 128) (i32.const 8)))"#,

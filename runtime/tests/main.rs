@@ -2,11 +2,15 @@
 //! the test and the runtime.
 #![expect(clippy::unwrap_used, unreachable_pub, reason = "tests")]
 
+mod adapt;
 mod calls;
 mod chain;
 mod gas;
 mod hostile;
 mod hosts;
 mod modules;
+mod spec;
 mod stack;
+mod table;
 mod transactions;
+mod worst;

@@ -6,7 +6,10 @@ use rustorium_types::{block, code::Code};
 use wasmtime::{Trap, WasmBacktrace};
 
 use super::{Abort, CallFailure};
-use crate::error::{EngineError, ExecuteError};
+use crate::{
+    error::{EngineError, ExecuteError},
+    validate::shown,
+};
 
 /// How a frame ended before its time.
 pub(super) struct Ending {
@@ -83,5 +86,5 @@ fn trapped_function(backtrace: &WasmBacktrace) -> Option<String> {
         })
         .collect();
     let own = names.iter().find(|name| !MACHINERY.iter().any(|machinery| name.starts_with(machinery)));
-    own.or(names.first()).map(|name| name.clone().into_owned())
+    own.or(names.first()).map(|name| shown(name))
 }

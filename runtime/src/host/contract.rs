@@ -94,8 +94,9 @@ pub(super) fn call(
     host.forbid_in_view("call methods")?;
     let (contract, value) = (host.address(contract)?, amount(host, value)?);
     let arguments = limited(host, arguments, ARGUMENT_BYTES, "arguments")?;
+    let method = method_name(host, method)?;
     let Some(contract) = contract.contract() else { return Ok(host.failed(CallFailure::new(Code::NotFound))) };
-    let Some(method) = method_name(host, method)? else {
+    let Some(method) = method else {
         return Ok(host.failed(CallFailure::new(Code::UnknownMethod)));
     };
     let this = Address::Contract(host.frame.contract);
@@ -112,8 +113,9 @@ pub(super) fn query(
 ) -> Result<Outcome, Abort> {
     let contract = host.address(contract)?;
     let arguments = limited(host, arguments, ARGUMENT_BYTES, "arguments")?;
+    let view = method_name(host, view)?;
     let Some(contract) = contract.contract() else { return Ok(host.failed(CallFailure::new(Code::NotFound))) };
-    let Some(view) = method_name(host, view)? else {
+    let Some(view) = view else {
         return Ok(host.failed(CallFailure::new(Code::UnknownMethod)));
     };
     let this = Address::Contract(host.frame.contract);
@@ -171,8 +173,8 @@ fn limited(host: &Host<'_>, slice: Slice, limit: usize, what: &str) -> Result<Ve
 fn text(host: &Host<'_>, slice: Slice, what: &str) -> Result<String, Abort> {
     let bytes = limited(host, slice, NAME_BYTES, what)?;
     match String::from_utf8(bytes) {
-        Ok(name) if !name.is_empty() => Ok(name),
-        _ => Err(Abort::trap(format!("{what} is empty or not UTF-8"))),
+        Ok(name) if !name.is_empty() && !name.contains(char::is_control) => Ok(name),
+        _ => Err(Abort::trap(format!("{what} is empty, not UTF-8 or has control characters"))),
     }
 }
 

@@ -26,6 +26,11 @@ pub(crate) const GLOBALS: u32 = 256;
 pub(crate) const TABLE_ELEMENTS: u32 = 8_192;
 /// Element segments.
 pub(crate) const ELEMENT_SEGMENTS: u32 = 256;
+/// Elements of all segments, which may overlap and need not be in the table: eight times over.
+pub(crate) const SEGMENT_ELEMENTS: u32 = 8 * TABLE_ELEMENTS;
+/// Bytes from the first to the last byte of data: the image that instances start from is kept with the compiled
+/// module, holes and all, and must never be so large that it is written at each instantiation instead.
+pub(crate) const DATA_SPAN_BYTES: u32 = 4 << 20;
 /// Data segments; `lld` writes one or two.
 pub(crate) const DATA_SEGMENTS: u32 = 256;
 /// Exports: methods, views, their marks, and what linkers add.

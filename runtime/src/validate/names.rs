@@ -25,15 +25,17 @@ pub(crate) fn function_name(wasm: &[u8], index: u32) -> String {
         })
         .flat_map(|functions| functions.into_iter().map_while(Result::ok))
         .find(|naming| naming.index == index)
-        .map_or_else(|| format!("function {index}"), |naming| shown(naming.name).to_owned())
+        .map_or_else(|| format!("function {index}"), |naming| shown(naming.name))
 }
 
-fn shown(name: &str) -> &str {
+/// As much of a name as messages show, without what a terminal might obey: names are whatever somebody stored.
+pub(crate) fn shown(name: &str) -> String {
     let mut end = name.len().min(SHOWN_BYTES);
     while !name.is_char_boundary(end) {
         end -= 1;
     }
-    &name[..end]
+    let printable = |letter: char| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter };
+    name[..end].chars().map(printable).collect()
 }
 
 /// The first function of a module that has a float in its type, locals or instructions. Only asked once the

@@ -2,12 +2,14 @@
 
 use rustorium_types::{abi::Abi, host};
 use wasmparser::{
-    CustomSectionReader, ExportSectionReader, ExternalKind, FunctionBody, ImportSectionReader, MemorySectionReader,
-    Payload, TableSectionReader, TypeRef, TypeSectionReader, ValType, types::Types,
+    ConstExpr, CustomSectionReader, DataKind, DataSectionReader, ElementItems, ElementKind, ElementSectionReader,
+    ExportSectionReader, ExternalKind, FunctionBody, ImportSectionReader, MemorySectionReader, Operator, Payload,
+    TableSectionReader, TypeRef, TypeSectionReader, ValType, types::Types,
 };
 
 use super::{
-    Facts, InvalidModule, RESERVED_PREFIX, Shape, Signature, Validated, is_entry, is_method_name, limits, names,
+    Facts, InvalidModule, RESERVED_PREFIX, Shape, Signature, Validated, Work, agreement, is_entry, is_method_name,
+    limits, names, names::shown,
 };
 use crate::host::{HostFunction, WasmType};
 
@@ -31,7 +33,7 @@ pub(super) struct Structure {
     /// Functions that are exported: name and index.
     exports: Vec<(String, u32)>,
     stack_units: Vec<u32>,
-    joins: u64,
+    work: Work,
 }
 
 impl Structure {
@@ -50,8 +52,8 @@ impl Structure {
             Payload::GlobalSection(reader) => at_most("globals", reader.count(), limits::GLOBALS),
             Payload::ExportSection(reader) => self.exports(reader),
             Payload::StartSection { .. } => Err(InvalidModule::Start),
-            Payload::ElementSection(reader) => at_most("element segments", reader.count(), limits::ELEMENT_SEGMENTS),
-            Payload::DataSection(reader) => at_most("data segments", reader.count(), limits::DATA_SEGMENTS),
+            Payload::ElementSection(reader) => self.elements(reader),
+            Payload::DataSection(reader) => self.data(reader),
             Payload::CustomSection(section) => self.custom(section),
             _ => Ok(()),
         }
@@ -134,6 +136,45 @@ impl Structure {
         Ok(())
     }
 
+    fn elements(&self, reader: &ElementSectionReader<'_>) -> Result<(), InvalidModule> {
+        at_most("element segments", reader.count(), limits::ELEMENT_SEGMENTS)?;
+        let mut all: u64 = 0;
+        for (index, segment) in (0..).zip(reader.clone().into_iter().map_while(Result::ok)) {
+            let elements = match &segment.items {
+                ElementItems::Functions(functions) => functions.count(),
+                ElementItems::Expressions(_, expressions) => expressions.count(),
+            };
+            all += u64::from(elements);
+            at_most("elements in segments", all, limits::SEGMENT_ELEMENTS)?;
+            if let ElementKind::Active { offset_expr, .. } = &segment.kind
+                && let Some(offset) = constant(offset_expr)
+                && u64::from(offset) + u64::from(elements) > u64::from(self.facts.table_elements)
+            {
+                return Err(InvalidModule::Segment { what: "element", index, place: "table" });
+            }
+        }
+        Ok(())
+    }
+
+    fn data(&mut self, reader: &DataSectionReader<'_>) -> Result<(), InvalidModule> {
+        at_most("data segments", reader.count(), limits::DATA_SEGMENTS)?;
+        let memory_bytes = u64::from(self.facts.memory_pages) * u64::from(limits::PAGE_BYTES);
+        let (mut first, mut last) = (u64::MAX, 0);
+        for (index, segment) in (0..).zip(reader.clone().into_iter().map_while(Result::ok)) {
+            let DataKind::Active { offset_expr, .. } = &segment.kind else { continue };
+            let Some(offset) = constant(offset_expr) else { continue };
+            let end = u64::from(offset) + segment.data.len() as u64;
+            if end > memory_bytes {
+                return Err(InvalidModule::Segment { what: "data", index, place: "memory" });
+            }
+            if !segment.data.is_empty() {
+                (first, last) = (first.min(offset.into()), last.max(end));
+            }
+        }
+        self.work.image_bytes = last.saturating_sub(first);
+        at_most("bytes between the first and the last byte of data", self.work.image_bytes, limits::DATA_SPAN_BYTES)
+    }
+
     fn custom(&mut self, section: &CustomSectionReader<'_>) -> Result<(), InvalidModule> {
         self.custom_sections += 1;
         at_most("custom sections", self.custom_sections, limits::CUSTOM_SECTIONS)?;
@@ -159,8 +200,8 @@ impl Structure {
             let function = names::function_name(wasm, index as u32);
             return Err(InvalidModule::FunctionTooLarge { function, what, found, limit });
         }
-        self.joins = self.joins.saturating_add(shape.joins());
-        at_most("locals times blocks", self.joins, limits::MODULE_JOINS)?;
+        self.work.joins = self.work.joins.saturating_add(shape.joins());
+        at_most("locals times blocks", self.work.joins, limits::MODULE_JOINS)?;
         self.stack_units.push(shape.stack_units());
         Ok(())
     }
@@ -183,13 +224,17 @@ impl Structure {
         if self.memories != 1 || !self.memory_exported {
             return Err(InvalidModule::Memory);
         }
+        if let Some(abi) = &self.abi {
+            let entries = self.exports.iter().map(|(name, _)| name.as_str()).filter(|name| is_entry(name));
+            agreement::check(abi, entries)?;
+        }
         self.facts.code_bytes = wasm.len().try_into().unwrap_or(u32::MAX);
         Ok(Validated {
             facts: self.facts,
             abi: self.abi,
             functions: self.exports.into_iter().map(|(name, _)| name).collect(),
             stack_units: self.stack_units,
-            joins: self.joins,
+            work: self.work,
         })
     }
 }
@@ -198,6 +243,14 @@ fn at_most<N: TryInto<u64>, L: TryInto<u64>>(what: &'static str, found: N, limit
     let found = found.try_into().unwrap_or(u64::MAX);
     let limit = limit.try_into().unwrap_or(u64::MAX);
     if found > limit { Err(InvalidModule::TooMany { what, found, limit }) } else { Ok(()) }
+}
+
+/// An offset. The validator accepts none but constants, since there are no globals to import.
+fn constant(expression: &ConstExpr<'_>) -> Option<u32> {
+    match expression.get_operators_reader().read() {
+        Ok(Operator::I32Const { value }) => Some(value.cast_unsigned()),
+        _ => None,
+    }
 }
 
 /// The types, if they are of the only two that cross the host's border.
@@ -213,9 +266,4 @@ fn wasm_types(types: &[ValType]) -> Option<Vec<WasmType>> {
 fn describe((parameters, results): &ImportType) -> String {
     let list = |types: &[WasmType]| types.iter().map(|ty| ty.text()).collect::<Vec<_>>().join(", ");
     format!("({}) -> ({})", list(parameters), list(results))
-}
-
-/// As much of a name of the module as a message shows.
-fn shown(name: &str) -> String {
-    name.chars().take(limits::EXPORT_NAME_BYTES).collect()
 }

@@ -41,8 +41,8 @@ pub enum AbiError {
     /// A name is used twice for one kind of entry.
     #[error("`{0}` is defined twice")]
     Duplicate(String),
-    /// A name is empty or too long.
-    #[error("a name in the ABI is empty or longer than {limit} bytes", limit = limits::NAME_BYTES)]
+    /// A name is empty, too long or not printable.
+    #[error("a name in the ABI is empty, longer than {limit} bytes or has control characters", limit = limits::NAME_BYTES)]
     Name,
     /// A field of an enum's variant has the name that JSON uses for the variant.
     #[error("variant `{0}` has a field named `type`, which its JSON needs for the variant's name")]
@@ -253,7 +253,8 @@ fn insert<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: V, name: fn(&K) ->
 }
 
 fn check_name(name: &str) -> Result<(), AbiError> {
-    if name.is_empty() || name.len() > limits::NAME_BYTES { Err(AbiError::Name) } else { Ok(()) }
+    let is_name = !name.is_empty() && name.len() <= limits::NAME_BYTES && !name.contains(char::is_control);
+    if is_name { Ok(()) } else { Err(AbiError::Name) }
 }
 
 fn check_fields(fields: &[Field]) -> Result<(), AbiError> {
