@@ -59,6 +59,17 @@ impl Chain {
         chain
     }
 
+    /// Goes on from another state, as a new chain.
+    pub fn restart(&mut self, state: InMemoryState) {
+        self.state = Arc::new(state);
+        (self.next_nonce, self.next_salt) = (1, 0);
+    }
+
+    /// Goes on as if so many transactions had been sent.
+    pub fn skip_nonces(&mut self, count: u64) {
+        self.next_nonce += count;
+    }
+
     pub fn fund(&mut self, account: AccountId, amount: u128) {
         let record = Account { balance: Amount(amount), ..Account::default() };
         self.set(StateKey::account(account), &record);

@@ -6,6 +6,7 @@ mod adapt;
 mod calls;
 mod chain;
 mod gas;
+mod generated;
 mod hostile;
 mod hosts;
 mod modules;

@@ -462,6 +462,6 @@ fn the_accepted_proposals_hold() {
     at_least(&counts, "accepted", 120);
     at_least(&counts, "returns", 5_600);
     at_least(&counts, "traps", 500);
-    at_least(&counts, "invalid", 430);
+    at_least(&counts, "invalid", 360);
     at_least(&counts, "malformed", 60);
 }
