@@ -190,6 +190,8 @@ pub(crate) struct Frame {
     pub(crate) gas: u64,
     /// The price of pages that were added since then.
     pub(crate) pages_gas: u64,
+    /// Somebody wants to see what it does.
+    pub(crate) is_traced: bool,
 }
 
 impl ResourceLimiter for Frame {
@@ -232,6 +234,7 @@ pub(crate) fn run(mut session: Box<Session>, invocation: Invocation) -> Step {
         return Ok((session, Completed { gas_used: gas_limit, result: Err(failure) }));
     };
     session.stack.push(contract);
+    let is_traced = session.recorder.is_some();
     let engine = session.modules.engine().clone();
     let mut store = Store::new(
         &engine,
@@ -248,6 +251,7 @@ pub(crate) fn run(mut session: Box<Session>, invocation: Invocation) -> Step {
             memory: None,
             gas,
             pages_gas: 0,
+            is_traced,
         },
     );
     store.limiter(|frame| frame);

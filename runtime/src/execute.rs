@@ -28,16 +28,20 @@ use crate::{
     gas, message,
     session::Session,
     state::StateError,
+    trace::Recorder,
 };
 
+/// What a transaction came to, and what was written down of it.
+type Executed = (Execution, Option<Box<Recorder>>);
+
 /// Executes a transaction in a session that nothing has used yet.
-pub(crate) fn execute(mut session: Box<Session>, transaction: &Transaction) -> Result<Execution, ExecuteError> {
+pub(crate) fn execute(mut session: Box<Session>, transaction: &Transaction) -> Result<Executed, ExecuteError> {
     let body = &transaction.body;
     let sender = Address::Account(body.sender);
     let mut account = session.account(sender)?;
     match account.nonces.state(body.nonce) {
-        NonceState::Used => return Ok(Execution::NoOp(NoOp::NonceUsed)),
-        NonceState::TooFar => return Ok(Execution::NoOp(NoOp::NonceTooFar)),
+        NonceState::Used => return Ok((Execution::NoOp(NoOp::NonceUsed), session.recorder)),
+        NonceState::TooFar => return Ok((Execution::NoOp(NoOp::NonceTooFar), session.recorder)),
         NonceState::Unused => account.nonces.consume(body.nonce),
     };
     session.set_account(sender, &account);
@@ -111,12 +115,18 @@ fn run_messages(
     if intrinsic > limit {
         return Ok((session, limit, Err((0, CallFailure::new(Code::OutOfGas)))));
     }
+    if let Some(recorder) = &mut session.recorder {
+        recorder.intrinsic(intrinsic);
+    }
     let mut used = intrinsic;
     let mut results = Vec::with_capacity(body.messages.len());
     for (index, message) in body.messages.iter().enumerate() {
         let sender = Address::Account(body.sender);
         let (returned, done) = message::run(session, sender, message, limit - used)?;
         session = returned;
+        if let Some(recorder) = &mut session.recorder {
+            recorder.message(done.gas_used, done.result.as_ref().err());
+        }
         used += done.gas_used;
         match done.result {
             Ok(result) => results.push(result),
@@ -139,7 +149,7 @@ struct End {
     outcome: Outcome,
 }
 
-fn finish(session: Session, transaction: &Transaction, end: End, diagnostics: Diagnostics) -> Execution {
+fn finish(session: Session, transaction: &Transaction, end: End, diagnostics: Diagnostics) -> Executed {
     let body = &transaction.body;
     let receipt = Receipt {
         transaction: transaction.hash,
@@ -150,7 +160,8 @@ fn finish(session: Session, transaction: &Transaction, end: End, diagnostics: Di
         paid_by: body.payer(),
         outcome: end.outcome,
     };
-    let Session { overlay, events, logs, .. } = session;
+    let Session { overlay, events, logs, recorder, .. } = session;
     let (writes, reads) = overlay.finish();
-    Execution::Done(Effects { writes, reads, receipt, events, diagnostics: Diagnostics { logs, ..diagnostics } })
+    let diagnostics = Diagnostics { logs, ..diagnostics };
+    (Execution::Done(Effects { writes, reads, receipt, events, diagnostics }), recorder)
 }

@@ -15,6 +15,7 @@ use crate::{
     call::{Abort, CallFailure, Completed, Frame},
     error::{EngineError, ExecuteError},
     session::Session,
+    trace::{Argument, Recorder},
 };
 
 mod chain;
@@ -56,24 +57,67 @@ pub(crate) struct Host<'a> {
     per_byte: u64,
 }
 
-/// Runs a host function: charges `base` and the bytes that go in, and keeps the fuel right.
-fn enter<R>(
-    mut caller: Caller<'_, Frame>,
+/// What a host function is called with, for those who look on.
+trait Told {
+    fn told(&self, host: &Host<'_>) -> Argument;
+}
+
+impl Told for u64 {
+    fn told(&self, _: &Host<'_>) -> Argument {
+        Argument::Number(*self)
+    }
+}
+
+impl Told for Slice {
+    fn told(&self, host: &Host<'_>) -> Argument {
+        Argument::of(host.bytes(*self).ok())
+    }
+}
+
+impl<const N: usize> Told for Fixed<N> {
+    fn told(&self, host: &Host<'_>) -> Argument {
+        Slice { pointer: self.0, length: N as u32 }.told(host)
+    }
+}
+
+/// A row of the table, as far as entering it needs.
+#[derive(Clone, Copy)]
+struct Row {
+    name: &'static str,
     base: u64,
     per_byte: u64,
+}
+
+/// Runs a host function: charges its base and the bytes that go in, and keeps the fuel right. `arguments` is asked
+/// only where somebody looks on.
+fn enter<R>(
+    mut caller: Caller<'_, Frame>,
+    row: Row,
     bytes_in: u64,
+    arguments: impl FnOnce(&Host<'_>) -> Vec<Argument>,
     function: impl FnOnce(&mut Host<'_>) -> Result<R, Abort>,
 ) -> wasmtime::Result<R> {
+    let Row { name, base, per_byte } = row;
     let gas = caller.get_fuel()?;
     let memory = caller.data().memory.ok_or_else(|| fatal("a host function runs before there is a memory"))?;
     let (memory, frame) = memory.data_and_store_mut(&mut caller);
     let pages_gas = std::mem::take(&mut frame.pages_gas);
     let mut host = Host { memory, frame, gas, per_byte };
+    let told = if host.frame.is_traced {
+        let arguments = arguments(&host);
+        host.recorder().map(|recorder| recorder.call(name, arguments))
+    } else {
+        None
+    };
     let result = host
         .charge(pages_gas)
         .and_then(|()| host.charge(base + per_byte * bytes_in))
         .and_then(|()| function(&mut host));
-    let gas = host.gas;
+    let left = host.gas;
+    if let (Some(told), Some(recorder)) = (told, host.recorder()) {
+        recorder.called(told, gas - left);
+    }
+    let gas = left;
     host.frame.gas = gas;
     caller.set_fuel(gas)?;
     result.map_err(wasmtime::Error::new)
@@ -93,6 +137,11 @@ impl Host<'_> {
     /// What the frames share.
     pub(crate) fn session(&mut self) -> Result<&mut Session, Abort> {
         self.frame.session.as_deref_mut().ok_or_else(|| Abort::from(EngineError::Invariant("a frame lost its session")))
+    }
+
+    /// Who writes down what happens, if anybody does.
+    pub(crate) fn recorder(&mut self) -> Option<&mut Recorder> {
+        self.frame.session.as_mut()?.recorder.as_deref_mut()
     }
 
     /// Traps in a view, and in whatever a view called.

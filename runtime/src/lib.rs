@@ -25,6 +25,7 @@ mod runtime;
 mod session;
 mod stack;
 mod state;
+mod trace;
 mod validate;
 mod view;
 
@@ -35,4 +36,5 @@ pub use module::ModuleDisk;
 pub use runtime::{CodeInfo, Runtime, RuntimeConfig};
 pub use stack::spawn;
 pub use state::{CacheManager, Damage, InMemoryState, StateError, StateKey, StateRead, Storage, Writes};
+pub use trace::{Action, Argument, Excerpt, FrameTrace, MessageTrace, Step, Trace, TraceLimits, TracedFailure};
 pub use validate::InvalidModule;

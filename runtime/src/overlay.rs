@@ -46,6 +46,14 @@ impl Overlay {
         Ok(value)
     }
 
+    /// The value of an entry as of now, for somebody who only looks on: it is not counted among the reads.
+    pub(crate) fn peek(&self, key: &StateKey) -> Result<Option<Bytes>, StateError> {
+        match self.writes.get(key).or_else(|| self.reads.get(key)) {
+            Some(value) => Ok(value.clone()),
+            None => self.below.read(key),
+        }
+    }
+
     /// Notes that a code runs, which reads its entry.
     pub(crate) fn note_code(&mut self, code: Hash) {
         self.codes.insert(code);

@@ -19,6 +19,7 @@ use crate::{
     session::Session,
     stack,
     state::StateRead,
+    trace::{Recorder, Trace, TraceLimits},
     validate::{InvalidModule, validate},
     view,
 };
@@ -110,7 +111,27 @@ impl Runtime {
         block: &BlockContext,
         transaction: &Transaction,
     ) -> Result<Execution, ExecuteError> {
-        self.run(|| execute::execute(self.session(state, block), transaction))
+        self.run(|| execute::execute(self.session(state, block), transaction)).map(|(execution, _)| execution)
+    }
+
+    /// Executes a transaction as [`Runtime::execute`] does, to the same outcome, and writes down what happens.
+    ///
+    /// # Errors
+    /// As [`Runtime::execute`].
+    pub fn trace(
+        &self,
+        state: &Arc<dyn StateRead>,
+        block: &BlockContext,
+        transaction: &Transaction,
+        limits: TraceLimits,
+    ) -> Result<(Execution, Trace), ExecuteError> {
+        let (execution, recorder) = self.run(|| {
+            let mut session = self.session(state, block);
+            session.recorder = Some(Box::new(Recorder::new(limits)));
+            execute::execute(session, transaction)
+        })?;
+        let recorder = recorder.ok_or(EngineError::Invariant("a session lost its recorder"))?;
+        Ok((execution, recorder.finish()))
     }
 
     /// Runs a contract's view over a state: `args` are `borsh` of its arguments, the answer is `borsh` of what it
@@ -145,6 +166,19 @@ impl Runtime {
             abi: validated.abi,
             exports: validated.functions,
         })
+    }
+
+    /// Checks and compiles code, so that it may be put into state: a chain for development may do so by command.
+    ///
+    /// # Errors
+    /// When the machine cannot compile; the inner error is why the code is refused.
+    pub fn prepare(&self, wasm: &[u8]) -> Result<Result<Hash, InvalidModule>, ExecuteError> {
+        let hash = hash::code_hash(wasm);
+        let validated = match validate(wasm, limits::CODE_BYTES) {
+            Ok(validated) => validated,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        Ok(self.inner.modules.prepare(&hash, wasm, &validated)?.map(|()| hash))
     }
 
     fn session(&self, state: &Arc<dyn StateRead>, block: &BlockContext) -> Box<Session> {

@@ -20,6 +20,7 @@ use crate::{
     module::{Module, Modules},
     overlay::{self, Overlay},
     state::{Damage, StateError, StateKey, StateRead},
+    trace::Recorder,
 };
 
 /// A transaction or view while it runs.
@@ -36,6 +37,8 @@ pub(crate) struct Session {
     pub(crate) logs: Vec<LogLine>,
     /// The contracts on the stack, the outermost first.
     pub(crate) stack: Vec<ContractId>,
+    /// Writes down what happens, where somebody wants to see it.
+    pub(crate) recorder: Option<Box<Recorder>>,
 }
 
 /// A moment to which a session can be taken back.
@@ -55,6 +58,7 @@ impl Session {
             events: Vec::new(),
             logs: Vec::new(),
             stack: Vec::new(),
+            recorder: None,
         })
     }
 

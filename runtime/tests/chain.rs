@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use borsh::BorshSerialize;
 use rustorium_runtime::{
-    BlockContext, Effects, Execution, InMemoryState, Runtime, RuntimeConfig, StateKey, StateRead, Transaction,
-    ViewOutcome,
+    BlockContext, Effects, Execution, InMemoryState, Runtime, RuntimeConfig, StateKey, StateRead, Trace, TraceLimits,
+    Transaction, ViewOutcome,
 };
 use rustorium_types::{
     block::{Failure, MessageResult, Outcome},
@@ -30,6 +30,8 @@ pub const GAS: u64 = 50_000_000;
 /// A chain.
 pub struct Chain {
     pub runtime: Runtime,
+    /// What the newest transaction did.
+    pub trace: Trace,
     pub state: Arc<InMemoryState>,
     pub block: BlockContext,
     next_nonce: u64,
@@ -44,6 +46,7 @@ impl Chain {
     pub fn with(config: RuntimeConfig) -> Self {
         let mut chain = Self {
             runtime: Runtime::new(config).unwrap(),
+            trace: Trace::default(),
             state: Arc::default(),
             block: BlockContext {
                 genesis: Hash([7; 32]),
@@ -97,11 +100,14 @@ impl Chain {
         }
     }
 
-    /// Executes a body and applies its effects.
+    /// Executes a body and applies its effects. Every execution of these tests is traced too, and comes to the same.
     pub fn execute(&mut self, body: Body) -> Execution {
         let transaction = Transaction::new(body, &self.block.genesis);
         let state: Arc<dyn StateRead> = self.state.clone();
         let execution = self.runtime.execute(&state, &self.block, &transaction).unwrap();
+        let (traced, trace) = self.runtime.trace(&state, &self.block, &transaction, TraceLimits::default()).unwrap();
+        assert_eq!(traced, execution, "looking on changes nothing");
+        self.trace = trace;
         drop(state);
         if let Execution::Done(effects) = &execution {
             // Works only because the runtime has dropped its clones of the state.

@@ -13,5 +13,6 @@ mod modules;
 mod spec;
 mod stack;
 mod table;
+mod traces;
 mod transactions;
 mod worst;

@@ -17,7 +17,7 @@ use rustorium_types::{
 };
 
 use super::{Completed, Invocation, Step, run};
-use crate::{error::ExecuteError, session::Session};
+use crate::{error::ExecuteError, session::Session, trace::Entered};
 
 /// A contract to make.
 pub(crate) struct Instantiation {
@@ -141,6 +141,20 @@ struct Entry {
     read_only: bool,
 }
 
+impl Entry {
+    fn as_entered(&self, gas_limit: u64) -> Entered<'_> {
+        Entered {
+            contract: self.contract,
+            export: &self.export,
+            caller: self.caller,
+            value: self.value,
+            arguments: &self.arguments,
+            read_only: self.read_only,
+            gas_limit,
+        }
+    }
+}
+
 /// Enters an export that a contract may leave out, if it then needs neither arguments nor value.
 fn enter_optional(mut session: Box<Session>, entry: Entry, code: &Hash, gas_limit: u64) -> Step {
     if session.module(code)?.export(&entry.export).is_some() {
@@ -157,17 +171,19 @@ fn enter_optional(mut session: Box<Session>, entry: Entry, code: &Hash, gas_limi
 }
 
 fn enter(mut session: Box<Session>, entry: Entry, gas_limit: u64) -> Step {
+    if let Some(recorder) = &mut session.recorder {
+        recorder.enter(&entry.as_entered(gas_limit));
+    }
     let mark = session.mark();
-    let invocation = match admit(&mut session, entry, gas_limit)? {
-        Ok(invocation) => invocation,
-        Err(refused) => {
-            session.roll_back(mark);
-            return Ok((session, refused));
-        }
+    let (mut session, completed) = match admit(&mut session, entry, gas_limit)? {
+        Ok(invocation) => run(session, invocation)?,
+        Err(refused) => (session, refused),
     };
-    let (mut session, completed) = run(session, invocation)?;
     if completed.result.is_err() {
         session.roll_back(mark);
+    }
+    if let Some(recorder) = &mut session.recorder {
+        recorder.leave(&completed);
     }
     Ok((session, completed))
 }

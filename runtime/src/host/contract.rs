@@ -49,6 +49,9 @@ pub(super) fn panic(host: &mut Host<'_>, message: Slice) -> Abort {
 pub(super) fn log(host: &mut Host<'_>, message: Slice) -> Result<(), Abort> {
     let text = readable(host.bytes(message)?);
     let contract = host.frame.contract;
+    if let Some(recorder) = host.recorder() {
+        recorder.log(&text);
+    }
     host.session()?.log(contract, text);
     Ok(())
 }
@@ -60,6 +63,9 @@ pub(super) fn emit(host: &mut Host<'_>, name: Slice, fields: Slice) -> Result<()
     let fields = limited(host, fields, EVENT_BYTES, "an event's fields")?;
     host.frame.failed_callee = None;
     let contract = host.frame.contract;
+    if let Some(recorder) = host.recorder() {
+        recorder.event(&name, &fields);
+    }
     let events = &mut host.session()?.events;
     if events.len() >= EVENTS {
         return Err(Abort::too_large(format!("more than {EVENTS} events in one transaction")));

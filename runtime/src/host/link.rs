@@ -7,7 +7,7 @@
 use rustorium_types::{host::MODULE, host_table};
 use wasmtime::{Caller, Engine, Linker};
 
-use super::{Fixed, Slice, chain, contract, crypto, enter, storage};
+use super::{Fixed, Row, Slice, Told, chain, contract, crypto, enter, storage};
 use crate::call::Frame;
 
 /// All functions of the table. Each name is in exactly one of the modules.
@@ -39,27 +39,27 @@ macro_rules! link {
     // No parameter is left: the result.
     (@row $linker:ident ($name:ident $base:literal $per_byte:literal unit)
         [$($wasm:tt)*] [$($argument:tt)*] [$($bytes:tt)*]) => {
-        link!(@define $linker $name $base $per_byte [$($bytes)*] [$($wasm)*] ()
+        link!(@define $linker $name $base $per_byte [$($bytes)*] [$($argument)*] [$($wasm)*] ()
             |host| functions::$name(host, $($argument)*))
     };
     (@row $linker:ident ($name:ident $base:literal $per_byte:literal never)
         [$($wasm:tt)*] [$($argument:tt)*] [$($bytes:tt)*]) => {
-        link!(@define $linker $name $base $per_byte [$($bytes)*] [$($wasm)*] ()
+        link!(@define $linker $name $base $per_byte [$($bytes)*] [$($argument)*] [$($wasm)*] ()
             |host| Err(functions::$name(host, $($argument)*)))
     };
     (@row $linker:ident ($name:ident $base:literal $per_byte:literal u64)
         [$($wasm:tt)*] [$($argument:tt)*] [$($bytes:tt)*]) => {
-        link!(@define $linker $name $base $per_byte [$($bytes)*] [$($wasm)*] u64
+        link!(@define $linker $name $base $per_byte [$($bytes)*] [$($argument)*] [$($wasm)*] u64
             |host| functions::$name(host, $($argument)*))
     };
     (@row $linker:ident ($name:ident $base:literal $per_byte:literal flag)
         [$($wasm:tt)*] [$($argument:tt)*] [$($bytes:tt)*]) => {
-        link!(@define $linker $name $base $per_byte [$($bytes)*] [$($wasm)*] u32
+        link!(@define $linker $name $base $per_byte [$($bytes)*] [$($argument)*] [$($wasm)*] u32
             |host| functions::$name(host, $($argument)*).map(u32::from))
     };
     (@row $linker:ident ($name:ident $base:literal $per_byte:literal fixed($size:literal))
         [$($wasm:tt)*] [$($argument:tt)*] [$($bytes:tt)*]) => {
-        link!(@define $linker $name $base $per_byte [$($bytes)*] [$($wasm)* target: u32,] ()
+        link!(@define $linker $name $base $per_byte [$($bytes)*] [$($argument)*] [$($wasm)* target: u32,] ()
             |host| {
                 let result: [u8; $size] = functions::$name(host, $($argument)*)?;
                 host.write(target, &result)
@@ -67,7 +67,7 @@ macro_rules! link {
     };
     (@row $linker:ident ($name:ident $base:literal $per_byte:literal maybe_fixed($size:literal))
         [$($wasm:tt)*] [$($argument:tt)*] [$($bytes:tt)*]) => {
-        link!(@define $linker $name $base $per_byte [$($bytes)*] [$($wasm)* target: u32,] u32
+        link!(@define $linker $name $base $per_byte [$($bytes)*] [$($argument)*] [$($wasm)* target: u32,] u32
             |host| {
                 let result: Option<[u8; $size]> = functions::$name(host, $($argument)*)?;
                 match result {
@@ -78,7 +78,7 @@ macro_rules! link {
     };
     (@row $linker:ident ($name:ident $base:literal $per_byte:literal bytes)
         [$($wasm:tt)*] [$($argument:tt)*] [$($bytes:tt)*]) => {
-        link!(@define $linker $name $base $per_byte [$($bytes)*] [$($wasm)* target: u32, capacity: u32,] i64
+        link!(@define $linker $name $base $per_byte [$($bytes)*] [$($argument)*] [$($wasm)* target: u32, capacity: u32,] i64
             |host| {
                 let result = functions::$name(host, $($argument)*)?;
                 host.put(result, target, capacity)
@@ -86,7 +86,7 @@ macro_rules! link {
     };
     (@row $linker:ident ($name:ident $base:literal $per_byte:literal maybe_bytes)
         [$($wasm:tt)*] [$($argument:tt)*] [$($bytes:tt)*]) => {
-        link!(@define $linker $name $base $per_byte [$($bytes)*] [$($wasm)* target: u32, capacity: u32,] i64
+        link!(@define $linker $name $base $per_byte [$($bytes)*] [$($argument)*] [$($wasm)* target: u32, capacity: u32,] i64
             |host| match functions::$name(host, $($argument)*)? {
                 Some(result) => host.put(result, target, capacity),
                 None => host.check_buffer(target, capacity).map(|()| -1),
@@ -94,19 +94,20 @@ macro_rules! link {
     };
     (@row $linker:ident ($name:ident $base:literal $per_byte:literal outcome)
         [$($wasm:tt)*] [$($argument:tt)*] [$($bytes:tt)*]) => {
-        link!(@define $linker $name $base $per_byte [$($bytes)*] [$($wasm)* target: u32, capacity: u32,] i64
+        link!(@define $linker $name $base $per_byte [$($bytes)*] [$($argument)*] [$($wasm)* target: u32, capacity: u32,] i64
             |host| {
                 let result = functions::$name(host, $($argument)*)?;
                 host.put_outcome(result, target, capacity)
             })
     };
-    (@define $linker:ident $name:ident $base:literal $per_byte:literal [$($bytes:tt)*]
+    (@define $linker:ident $name:ident $base:literal $per_byte:literal [$($bytes:tt)*] [$($argument:expr,)*]
         [$($parameter:ident: $type:ty,)*] $return:tt |$host:ident| $function:expr) => {
         $linker.func_wrap(
             MODULE,
             stringify!($name),
             |caller: Caller<'_, Frame>, $($parameter: $type),*| -> wasmtime::Result<$return> {
-                enter(caller, $base, $per_byte, 0 $($bytes)*, |$host| $function)
+                let row = Row { name: stringify!($name), base: $base, per_byte: $per_byte };
+                enter(caller, row, 0 $($bytes)*, |_host| vec![$($argument.told(_host)),*], |$host| $function)
             },
         )?;
     };

@@ -9,7 +9,11 @@ use crate::{call::Abort, state::StateKey};
 /// The value under a key.
 pub(super) fn storage_read(host: &mut Host<'_>, key: Slice) -> Result<Option<Vec<u8>>, Abort> {
     let key = state_key(host, key)?;
-    Ok(host.session()?.overlay.get(&key)?.map(|value| value.to_vec()))
+    let value = host.session()?.overlay.get(&key)?;
+    if let Some(recorder) = host.recorder() {
+        recorder.read(&key.key, value.as_ref());
+    }
+    Ok(value.map(|value| value.to_vec()))
 }
 
 /// Puts a value under a key.
@@ -33,7 +37,12 @@ pub(super) fn storage_remove(host: &mut Host<'_>, key: Slice) -> Result<(), Abor
 
 fn set(host: &mut Host<'_>, key: StateKey, value: Option<Bytes>) -> Result<(), Abort> {
     host.frame.failed_callee = None;
-    host.session()?.overlay.set(key, value);
+    let session = host.session()?;
+    if let Some(recorder) = &mut session.recorder {
+        let before = session.overlay.peek(&key)?;
+        recorder.write(&key.key, before.as_ref(), value.as_ref());
+    }
+    session.overlay.set(key, value);
     Ok(())
 }
 

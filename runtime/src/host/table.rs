@@ -25,6 +25,8 @@ impl WasmType {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HostFunction {
     name: &'static str,
+    /// What its parameters are called.
+    names: &'static [&'static str],
     /// What each parameter's kind becomes.
     parameters: &'static [&'static [WasmType]],
     /// What the result's kind adds to the parameters, and what it returns.
@@ -35,6 +37,11 @@ impl HostFunction {
     /// The function of a name.
     pub(crate) fn named(name: &str) -> Option<&'static Self> {
         TABLE.iter().find(|function| function.name == name)
+    }
+
+    /// What its parameters are called, those for its result left out.
+    pub(crate) const fn parameters(&self) -> &'static [&'static str] {
+        self.names
     }
 
     /// Parameters and results of the import.
@@ -94,6 +101,7 @@ macro_rules! rows {
     )*) => {
         const TABLE: &[HostFunction] = &[$(HostFunction {
             name: stringify!($name),
+            names: &[$(stringify!($parameter)),*],
             parameters: &[$(parameter!($kind)),*],
             result: result!($result),
         }),*];
