@@ -46,6 +46,26 @@ pub fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&[0, 0]);
 }
 
+/// Bytes of variable length back from their encoding, and what stands behind them; `None` if they do not end.
+pub fn decode_bytes(encoded: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let mut bytes = Vec::new();
+    let mut rest = encoded;
+    loop {
+        match rest {
+            [0, 0, behind @ ..] => return Some((bytes, behind)),
+            [0, 0xff, behind @ ..] => {
+                bytes.push(0);
+                rest = behind;
+            }
+            [0, ..] | [] => return None,
+            [byte, behind @ ..] => {
+                bytes.push(*byte);
+                rest = behind;
+            }
+        }
+    }
+}
+
 macro_rules! integers {
     ($($unsigned:ty, $signed:ty;)*) => {$(
         impl StorageKey for $unsigned {
@@ -166,6 +186,18 @@ mod tests {
         assert!([0u128, 255, 256, u128::MAX].map(encoded).is_sorted());
         assert!(["", "\0", "\0\0", "\0a", "a", "a\0", "ab", "b"].map(encoded).is_sorted());
         assert!([None, Some(0u8), Some(255)].map(encoded).is_sorted());
+    }
+
+    #[test]
+    fn bytes_come_back_with_what_is_behind_them() {
+        for bytes in [&b""[..], b"\0", b"a\0\0b", b"\xff\0"] {
+            let mut encoded = Vec::new();
+            encode_bytes(bytes, &mut encoded);
+            encoded.push(7);
+            assert_eq!(decode_bytes(&encoded), Some((bytes.to_vec(), &[7][..])));
+            assert_eq!(decode_bytes(&encoded[..encoded.len() - 2]), None);
+        }
+        assert_eq!(decode_bytes(&[0, 1]), None);
     }
 
     #[test]

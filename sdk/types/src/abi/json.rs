@@ -11,6 +11,7 @@
 mod decode;
 mod encode;
 pub mod number;
+mod place;
 
 use alloc::{
     borrow::ToOwned,
@@ -19,6 +20,8 @@ use alloc::{
 };
 
 use serde_json::Value;
+
+pub use place::Named;
 
 use super::{
     Abi, Field, Layout, Storage, TYPE_DEPTH, Type,
