@@ -87,6 +87,7 @@ fn apply(store: &Store, writes: Arc<Writes>) {
         writes,
         receipts_root: Hash::ZERO,
         events_root: Hash::ZERO,
+        reverted_to: None,
     };
     store.apply(block).expect("applies");
 }

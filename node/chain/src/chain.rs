@@ -19,16 +19,18 @@ use std::{
 
 use bytes::Bytes;
 use redb::StorageBackend;
-use rustorium_runtime::{Runtime, StateError};
+use rustorium_runtime::{ExecuteError, Runtime, StateError};
 use rustorium_types::{
     certificate::AssembleError,
     ed25519::SigningKey,
     genesis::Genesis,
     id::{Hash, Height},
+    record::Control,
 };
 use thiserror::Error;
 
 use crate::{
+    control::{self, Unfit},
     cut::{Parent, Results, Rules, UnsupportedGenesis},
     dev::DevTime,
     engine::Engine,
@@ -239,6 +241,23 @@ impl Chain {
     /// What executes contracts, for views and dry runs.
     pub fn runtime(&self) -> &Runtime {
         &self.0.runtime
+    }
+
+    /// Whether a control record would do what it says if it came next, and if not, why. It may be dear: code is
+    /// compiled.
+    ///
+    /// # Errors
+    /// When the state cannot be read, or the machine cannot compile.
+    pub fn check_control(&self, control: &Control) -> Result<Result<(), Unfit>, ExecuteError> {
+        let snapshot = self.snapshot();
+        let state = snapshot.state(snapshot.height()).map_err(StoreError::from).map_err(StateError::from)?;
+        match control {
+            Control::Revert { height } => Ok(control::check_revert(*height, &state)?),
+            control => {
+                let changes = control::changes(control, snapshot.height().next(), self.runtime(), &state)?;
+                Ok(changes.map(|_| ()))
+            }
+        }
     }
 
     /// Calls back with each block from the next on, in order, on one thread. The callback holds up publishing, so it

@@ -18,11 +18,16 @@ use rustorium_types::{
     block::{self, Header, LaneCut},
     genesis::{EpochRecord, Genesis},
     id::{Gas, Hash, Height, Timestamp},
-    merkle, record,
+    merkle,
+    record::{self, Control},
 };
 use thiserror::Error;
 
-use crate::{log::MAX_BODY, storage::SealedHeader, verify::Checked};
+use crate::{
+    log::MAX_BODY,
+    storage::SealedHeader,
+    verify::{Checked, Meaning},
+};
 
 /// Milliseconds by which a proposal's time may be ahead of a validator's clock.
 pub const CLOCK_AHEAD_MS: u64 = 500;
@@ -105,6 +110,9 @@ pub enum Rejection {
     /// More bytes, records or gas than a block may have.
     #[error("the block is over a limit")]
     Limits,
+    /// A revert that is not the first record of its block.
+    #[error("the block has a revert behind another record")]
+    Revert,
     /// Not over these records.
     #[error("the batch root is not over the records")]
     BatchRoot,
@@ -202,7 +210,8 @@ impl Rules {
     /// How many of the waiting records, from the first, fit a block.
     pub fn fill<'a>(&self, waiting: impl IntoIterator<Item = &'a Checked>) -> usize {
         let mut load = Load::default();
-        waiting.into_iter().take_while(|record| load.add(record).fits(self)).count()
+        let fits = |(index, record): &(usize, &Checked)| begins_no_other(*index, record) && load.add(record).fits(self);
+        waiting.into_iter().enumerate().take_while(fits).count()
     }
 
     /// The block that takes these records.
@@ -285,6 +294,9 @@ impl Rules {
         if !block.records.iter().all(|record| load.add(record).fits(self)) {
             return Err(Rejection::Limits);
         }
+        if !block.records.iter().enumerate().all(|(index, record)| begins_no_other(index, record)) {
+            return Err(Rejection::Revert);
+        }
         let root = lane_root(&block.records);
         if block.header.lanes != cuts(parent, block.records.len(), root) {
             return Err(Rejection::Lanes);
@@ -340,6 +352,12 @@ impl Load {
             && self.bytes <= u64::from(limits.block_bytes)
             && self.gas <= limits.block_gas
     }
+}
+
+/// False for a record that must be the first of a block and is not: a revert undoes whole blocks, so nothing may stand
+/// before it in its own.
+fn begins_no_other(index: usize, record: &Checked) -> bool {
+    index == 0 || !matches!(record.meaning, Meaning::Control(Control::Revert { .. }))
 }
 
 fn lane_root(records: &[Arc<Checked>]) -> Hash {

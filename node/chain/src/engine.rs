@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! record ──► junk           no-op
-//!        ├─► control        changes the state of a dev chain, without a receipt
+//!        ├─► control        changes the state of a dev chain, without a receipt; a revert, if it is the first
 //!        └─► transaction ──► nonce used or too far: no-op
 //!                        └─► effects: writes over the block's, one receipt, events
 //! at the end: the sum of all fees is credited to the fee account, once
@@ -24,21 +24,22 @@ use std::{
 
 use bytes::Bytes;
 use rustorium_runtime::{
-    BlockContext, Damage, Diagnostics, Effects, ExecuteError, Execution, NoOp, Runtime, StateError, StateKey,
-    StateRead, Writes,
+    BlockContext, Diagnostics, Effects, ExecuteError, Execution, NoOp, Runtime, StateError, StateKey, StateRead, Trace,
+    TraceLimits, Transaction, Writes,
 };
 use rustorium_types::{
     block::{Event, Header, Receipt},
     genesis::Genesis,
-    id::{Address, Amount, ContractId, Gas, Hash},
+    id::{Address, Amount, ContractId, Gas, Hash, Height},
     merkle::{self, Accumulator},
     record::Control,
     state::Account,
 };
 
 use crate::{
+    control::{self, account, account_entry},
     cut::Block,
-    dev::DevTime,
+    snapshot::StateAt,
     storage::{ExecutedBlock, TransactionEntry, accounts_of},
     verify::{Checked, Meaning},
 };
@@ -72,6 +73,8 @@ pub struct BlockEffects {
     pub events_root: Hash,
     /// Gas of all receipts.
     pub gas_used: Gas,
+    /// The height whose state this block began with, if it begins with a revert: the blocks between are undone.
+    pub reverted_to: Option<Height>,
     /// How long it took; no part of any commitment.
     pub duration: Duration,
 }
@@ -79,8 +82,27 @@ pub struct BlockEffects {
 /// The parent's state under the changes of the block so far.
 #[derive(Clone)]
 struct BlockState {
-    below: Arc<dyn StateRead>,
+    below: Arc<StateAt>,
     writes: Writes,
+}
+
+/// A block under execution.
+struct Progress {
+    context: BlockContext,
+    effects: BlockEffects,
+    state: Arc<BlockState>,
+    fees: Amount,
+}
+
+/// A transaction executed again, and what it did.
+#[derive(Clone)]
+pub struct Traced {
+    /// What it came to, before the block's fees are credited.
+    pub execution: Execution,
+    /// What it did.
+    pub trace: Trace,
+    /// The state that it found.
+    pub before: Arc<dyn StateRead>,
 }
 
 impl StateRead for BlockState {
@@ -104,44 +126,16 @@ impl Engine {
     /// When state cannot be read or the machine cannot execute; never because of what a record says.
     pub fn execute(
         &self,
-        state: Arc<dyn StateRead>,
+        state: Arc<StateAt>,
         header: &Header,
         records: &[Arc<Checked>],
     ) -> Result<BlockEffects, ExecuteError> {
         let started = Instant::now();
-        let context = BlockContext {
-            genesis: self.chain,
-            height: header.height,
-            time: header.time,
-            gas_price: header.gas_price,
-            limits: self.genesis.limits,
-        };
-        let mut block = BlockEffects::default();
-        let mut state = Arc::new(BlockState { below: state, writes: Writes::new() });
-        let mut fees = Amount::ZERO;
+        let mut progress = self.begin(state, header);
         for (index, record) in records.iter().enumerate() {
-            match &record.meaning {
-                Meaning::Junk(_) => {}
-                Meaning::Control(control) => {
-                    let change = self.control(*control, &*state)?;
-                    writes(&mut state).extend(change);
-                }
-                Meaning::Transaction(transaction) => {
-                    let reads: Arc<dyn StateRead> = state.clone();
-                    let execution = self.runtime.execute(&reads, &context, transaction)?;
-                    drop(reads);
-                    match execution {
-                        Execution::NoOp(why) => block.no_ops.push((transaction.hash, why)),
-                        Execution::Done(effects) => {
-                            fees = Amount(fees.0.saturating_add(effects.receipt.fee.0));
-                            let entry =
-                                TransactionEntry { record: index as u32, accounts: accounts_of(&transaction.body) };
-                            writes(&mut state).extend(block.take(entry, effects));
-                        }
-                    }
-                }
-            }
+            self.step(&mut progress, header, index, record)?;
         }
+        let Progress { effects: mut block, mut state, fees, .. } = progress;
         if fees > Amount::ZERO {
             let change = add_balance(&*state, Address::Account(self.genesis.fee_account), fees)?;
             writes(&mut state).extend([change]);
@@ -153,27 +147,95 @@ impl Engine {
         Ok(block)
     }
 
-    /// What a control record changes. A chain that takes none has judged it junk.
-    fn control(
+    /// Executes a block as far as a record, and that one's transaction with all that it does written down; `None` if
+    /// the record is no transaction.
+    ///
+    /// # Errors
+    /// As [`Engine::execute`].
+    pub fn trace<'a>(
         &self,
-        control: Control,
-        state: &dyn StateRead,
-    ) -> Result<Option<(StateKey, Option<Bytes>)>, StateError> {
-        Ok(match control {
-            Control::TimeOffset { milliseconds } => {
-                Some(DevTime { offset: milliseconds, ..DevTime::read(state)? }.entry())
-            }
-            Control::TimeAtLeast { time } => {
-                let before = DevTime::read(state)?;
-                Some(DevTime { at_least: before.at_least.max(time), ..before }.entry())
-            }
-            Control::SetBalance { address, amount } => {
-                Some(account_entry(address, &Account { balance: amount, ..account(state, address)? }))
-            }
-            // That it is in a block is all that it asks for.
-            _ => None,
-        })
+        state: Arc<StateAt>,
+        header: &Header,
+        before: impl IntoIterator<Item = &'a Checked>,
+        record: &Checked,
+        limits: TraceLimits,
+    ) -> Result<Option<Traced>, ExecuteError> {
+        let Meaning::Transaction(transaction) = &record.meaning else { return Ok(None) };
+        let mut progress = self.begin(state, header);
+        for (index, record) in before.into_iter().enumerate() {
+            self.step(&mut progress, header, index, record)?;
+        }
+        let before: Arc<dyn StateRead> = progress.state;
+        let (execution, trace) = self.runtime.trace(&before, &progress.context, transaction, limits)?;
+        Ok(Some(Traced { execution, trace, before }))
     }
+
+    fn begin(&self, state: Arc<StateAt>, header: &Header) -> Progress {
+        let context = BlockContext {
+            genesis: self.chain,
+            height: header.height,
+            time: header.time,
+            gas_price: header.gas_price,
+            limits: self.genesis.limits,
+        };
+        let state = Arc::new(BlockState { below: state, writes: Writes::new() });
+        Progress { context, effects: BlockEffects::default(), state, fees: Amount::ZERO }
+    }
+
+    fn step(
+        &self,
+        progress: &mut Progress,
+        header: &Header,
+        index: usize,
+        record: &Checked,
+    ) -> Result<(), ExecuteError> {
+        match &record.meaning {
+            Meaning::Junk(_) => {}
+            Meaning::Control(Control::Revert { height }) if index == 0 => revert(progress, *height)?,
+            Meaning::Control(control) => {
+                match control::changes(control, header.height, &self.runtime, &*progress.state)? {
+                    Ok(change) => writes(&mut progress.state).extend(change),
+                    Err(unfit) => tracing::warn!(height = header.height.0, %unfit, "a control record did nothing"),
+                }
+            }
+            Meaning::Transaction(transaction) => self.transaction(progress, index, transaction)?,
+        }
+        Ok(())
+    }
+
+    fn transaction(
+        &self,
+        progress: &mut Progress,
+        index: usize,
+        transaction: &Transaction,
+    ) -> Result<(), ExecuteError> {
+        let Progress { context, effects: block, state, fees } = progress;
+        let reads: Arc<dyn StateRead> = state.clone();
+        let execution = self.runtime.execute(&reads, context, transaction)?;
+        drop(reads);
+        match execution {
+            Execution::NoOp(why) => block.no_ops.push((transaction.hash, why)),
+            Execution::Done(effects) => {
+                *fees = Amount(fees.0.saturating_add(effects.receipt.fee.0));
+                let entry = TransactionEntry { record: index as u32, accounts: accounts_of(&transaction.body) };
+                writes(state).extend(block.take(entry, effects));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Begins a block with the state after an earlier one.
+fn revert(progress: &mut Progress, height: Height) -> Result<(), ExecuteError> {
+    match control::check_revert(height, &*progress.state)? {
+        Ok(()) => {
+            let back = progress.state.below.back_to(height).map_err(StateError::from)?;
+            writes(&mut progress.state).extend(back);
+            progress.effects.reverted_to = Some(height);
+        }
+        Err(unfit) => tracing::warn!(height = progress.context.height.0, %unfit, "a revert did nothing"),
+    }
+    Ok(())
 }
 
 impl BlockEffects {
@@ -189,6 +251,7 @@ impl BlockEffects {
             writes: self.writes,
             receipts_root: self.receipts_root,
             events_root: self.events_root,
+            reverted_to: self.reverted_to,
         }
     }
 
@@ -234,17 +297,6 @@ fn add_balance(
     // Only a dev chain's SetBalance can bring a balance near the limit; what does not fit is burnt.
     let balance = Amount(before.balance.0.saturating_add(amount.0));
     Ok(account_entry(address, &Account { balance, ..before }))
-}
-
-fn account(state: &dyn StateRead, address: Address) -> Result<Account, StateError> {
-    match state.read(&StateKey::account(address))? {
-        None => Ok(Account::default()),
-        Some(bytes) => borsh::from_slice(&bytes).map_err(|_| StateError::Damaged(Damage::Account)),
-    }
-}
-
-fn account_entry(address: Address, account: &Account) -> (StateKey, Option<Bytes>) {
-    (StateKey::account(address), Some(encoded(account).into()))
 }
 
 /// Memory does not fail, and nothing here has a length that borsh refuses.

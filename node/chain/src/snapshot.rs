@@ -11,6 +11,9 @@
 //! commit publishes a new snapshot with a fresh read transaction and fewer layers. Holding one for long keeps
 //! the database from using freed space again, nothing else.
 //!
+//! What a dev chain's reverts have undone is in no index of a snapshot, though blocks, headers and receipts stay
+//! readable by their height.
+//!
 //! Invariant: layers are consecutive, the first is one above the last commit, the last is the newest height.
 
 use std::{ops::RangeInclusive, sync::Arc};
@@ -39,10 +42,12 @@ mod blocks;
 mod events;
 pub(crate) mod proofs;
 mod state;
+mod undone;
 
 pub use blocks::AccountQuery;
 pub use events::{EventQuery, FoundEvent};
 pub use state::StateAt;
+pub use undone::Undone;
 
 /// The last commit.
 pub(crate) struct Base {
@@ -69,6 +74,8 @@ pub struct Snapshot {
     /// The layers' writes; may reach beyond them.
     runs: Runs,
     head: Option<SealedHeader>,
+    /// What reverts have undone, rising.
+    undone: Arc<Vec<Undone>>,
 }
 
 impl Snapshot {
@@ -77,16 +84,21 @@ impl Snapshot {
         base: Arc<Base>,
         layers: Vec<Arc<Layer>>,
         runs: Runs,
+        undone: Arc<Vec<Undone>>,
     ) -> Result<Self, StoreError> {
         let head = match layers.last() {
             Some(layer) => Some(layer.block.sealed.clone()),
             None => base.header(base.height)?,
         };
-        Ok(Self { shared, base, layers, runs, head })
+        Ok(Self { shared, base, layers, runs, head, undone })
     }
 
     pub(crate) const fn base(&self) -> &Arc<Base> {
         &self.base
+    }
+
+    pub(crate) const fn undone(&self) -> &Arc<Vec<Undone>> {
+        &self.undone
     }
 
     pub(crate) fn layers(&self) -> &[Arc<Layer>] {

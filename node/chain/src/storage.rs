@@ -29,8 +29,9 @@ use rustorium_types::{
 
 use crate::{
     cache::CacheCounts,
+    dev::DevSnapshots,
     room::Room,
-    snapshot::{Base, Shared, Snapshot, StateAt},
+    snapshot::{Base, Shared, Snapshot, StateAt, Undone},
     tree::{TreeUpdate, page::PageId},
 };
 
@@ -58,6 +59,7 @@ pub use block::{
 pub use check::StoreCheck;
 pub use error::{HeightError, StoreError};
 
+pub(crate) use commit::written;
 use index::{Abis, BlockIndex};
 use layer::Layer;
 use runs::Runs;
@@ -216,8 +218,9 @@ impl Store {
         let mut writer = self.writer();
         let snapshot = self.snapshot();
         check_order(snapshot.height().next(), layer.height())?;
+        let undone = Undone::after(snapshot.undone(), layer.height(), layer.reverted_to);
         let layers = snapshot.layers().iter().cloned().chain([Arc::new(layer)]).collect();
-        let next = Snapshot::new(self.shared.clone(), snapshot.base().clone(), layers, writer.runs.clone())?;
+        let next = Snapshot::new(self.shared.clone(), snapshot.base().clone(), layers, writer.runs.clone(), undone)?;
         let next = Arc::new(next);
         writer.staged.remove(0);
         self.published.store(next.clone());
@@ -237,7 +240,7 @@ impl Store {
         }
         let transaction = self.begin()?;
         commit::write_blocks(&transaction, snapshot.layers().iter().map(|layer| &**layer))?;
-        let wanted = Height((newest.0 + 1).saturating_sub(self.window.max(1)));
+        let wanted = Height((newest.0 + 1).saturating_sub(self.window.max(1))).min(oldest_snapshot(&snapshot)?);
         let blocks = snapshot.layers().len() as u64;
         let oldest = commit::sweep(&transaction, snapshot.base().oldest, wanted, blocks)?;
         transaction.commit()?;
@@ -262,7 +265,8 @@ impl Store {
         let applied = layers.iter().map(|layer| (layer.height(), &*layer.writes));
         let staged = writer.staged.iter().map(|(height, writes)| (*height, &**writes));
         writer.runs = Runs::of(applied.chain(staged));
-        let next = Snapshot::new(self.shared.clone(), Arc::new(base), layers, writer.runs.clone())?;
+        let undone = current.undone().clone();
+        let next = Snapshot::new(self.shared.clone(), Arc::new(base), layers, writer.runs.clone(), undone)?;
         self.published.store(Arc::new(next));
         Ok(())
     }
@@ -305,6 +309,16 @@ impl Store {
     }
 }
 
+/// The oldest height to which a dev chain may be reverted; beyond all heights if there is none.
+fn oldest_snapshot(snapshot: &Snapshot) -> Result<Height, StoreError> {
+    const NONE: Height = Height(u64::MAX);
+    if !snapshot.genesis().dev {
+        return Ok(NONE);
+    }
+    let kept = DevSnapshots::read(&snapshot.state(snapshot.height())?)?;
+    Ok(kept.heights().first().copied().unwrap_or(NONE))
+}
+
 fn check_order(expected: Height, found: Height) -> Result<(), StoreError> {
     if expected == found { Ok(()) } else { Err(StoreError::Order { expected, found }) }
 }
@@ -331,6 +345,7 @@ fn layer(snapshot: &Snapshot, block: ExecutedBlock, tree: TreeUpdate, index: Blo
         index,
         transactions,
         result_nodes,
+        reverted_to: block.reverted_to,
         weight: 0,
         block: Arc::new(Block {
             sealed: block.sealed,

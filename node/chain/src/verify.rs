@@ -14,7 +14,7 @@ use rustorium_types::{
     id::{AccountId, Gas, Hash},
     limits::Limits,
     record::{self, Control, Record},
-    transaction::{Authorisation, MalformedTransaction, Signed},
+    transaction::{Authorisation, Body, MalformedTransaction, Signed},
 };
 
 use crate::submit::{Refused, Signer};
@@ -36,7 +36,7 @@ pub struct Checked {
 /// What a record means.
 #[derive(Clone, Debug)]
 pub enum Meaning {
-    /// A transaction whose signatures hold.
+    /// A transaction whose signatures hold, or which needs none because the chain is for development.
     Transaction(Transaction),
     /// A command to a dev chain.
     Control(Control),
@@ -101,10 +101,22 @@ impl Judge {
         let (gas, meaning) = match borsh::from_slice(&record) {
             Ok(Record::Transaction(signed)) => self.transaction(signed, index, signatures),
             Ok(Record::Control(_)) if !self.genesis.dev => (Gas::ZERO, Meaning::Junk(Refused::NotADevChain)),
+            Ok(Record::Control(Control::Impersonate { body })) => self.impersonated(body),
             Ok(Record::Control(control)) => (Gas::ZERO, Meaning::Control(control)),
             Err(_) => (Gas::ZERO, Meaning::Junk(Refused::NotARecord)),
         };
         Checked { entered: record, gas, meaning }
+    }
+
+    /// What a dev chain executes as if it were signed.
+    fn impersonated(&self, body: Body) -> (Gas, Meaning) {
+        match body.check(&self.chain) {
+            Err(malformed) => (Gas::ZERO, Meaning::Junk(Refused::Malformed(malformed))),
+            Ok(()) => {
+                let transaction = Transaction::new(body, &self.chain);
+                (transaction.gas_limit(&self.genesis.limits), Meaning::Transaction(transaction))
+            }
+        }
     }
 
     fn transaction(&self, signed: Signed, index: usize, signatures: &mut Vec<Pending>) -> (Gas, Meaning) {

@@ -93,6 +93,11 @@ impl Waiters {
     pub(crate) fn tell(&self, block: &Published) {
         let mut state = self.lock();
         let height = block.block.sealed.header.height;
+        if block.reverted_to.is_some() {
+            // Nonces came back, so that what was void may be executed now.
+            state.void.clear();
+            state.void_order.clear();
+        }
         for (index, receipt) in (0..).zip(&block.block.receipts) {
             let position = TransactionPosition { height, index };
             keep(state.executed.remove(&receipt.transaction), Executed::Receipt(position));

@@ -55,6 +55,8 @@ pub const LOG_LINES: usize = 256;
 pub const NONCE_BITMAP: u64 = 512;
 /// Nonces above the highest used one that are accepted.
 pub const NONCE_AHEAD: u64 = 256;
+/// Snapshots that a dev chain keeps, the newest ones: each keeps all state since. Test suites nest a few.
+pub const SNAPSHOTS: usize = 64;
 /// Of a frame's gas, the part that it keeps when it calls: 1/64, enough to handle the callee's failure.
 pub const GAS_KEPT_SHIFT: u32 = 6;
 

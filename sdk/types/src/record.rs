@@ -5,6 +5,16 @@
 //!          1 │ Control         dev chains only
 //! ```
 //!
+//! Controls are numbered in their order below, one byte:
+//!
+//! ```text
+//! 0 TimeOffset   milliseconds 8               5 SetEntries   count 4 │ contract 32 │ key │ 0, or 1 and the value …
+//! 1 TimeAtLeast  time 8                       6 SetCode      contract 32 │ WebAssembly
+//! 2 Mine                                      7 Impersonate  Body
+//! 3 SetBalance   Address 33 │ amount 16       8 Snapshot
+//! 4 SetNonce     account 32 │ nonce 8         9 Revert       height 8
+//! ```
+//!
 //! A record is junk, and a no-op everywhere, if it does not decode exactly; anyone with access to a broker
 //! can write junk, so junk never stops a chain. A record over the chain's limit enters a block as
 //!
@@ -19,9 +29,9 @@ use alloc::vec::Vec;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::{
-    id::{Address, Amount, Timestamp},
+    id::{AccountId, Address, Amount, ContractId, Height, Nonce, Timestamp},
     limits::Limits,
-    transaction::Signed,
+    transaction::{Body, Signed},
 };
 
 /// One record of a lane, decoded.
@@ -35,7 +45,7 @@ pub enum Record {
 }
 
 /// A command that goes through a dev chain's log, so that replay stays exact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[non_exhaustive]
 pub enum Control {
     /// Header times from the next block on are the clock's plus this many milliseconds; it never runs back.
@@ -57,6 +67,52 @@ pub enum Control {
         /// To how much.
         amount: Amount,
     },
+    /// Makes this nonce the highest that an account has used, and all below it used; 0 makes all free again.
+    SetNonce {
+        /// Whose.
+        account: AccountId,
+        /// To which.
+        nonce: Nonce,
+    },
+    /// Sets and removes entries of state, one after the other, or none of them if one may not be: any entry of a
+    /// contract's storage within the limits, and of the system's own those that are whole, an account's, a contract's
+    /// whose code is stored, an accepted code.
+    SetEntries {
+        /// Which, and to what.
+        entries: Vec<StateEntry>,
+    },
+    /// Stores code and gives it to a contract, without running anything. Where there is no contract, this makes one
+    /// that nobody administers.
+    SetCode {
+        /// Which contract.
+        contract: ContractId,
+        /// The WebAssembly.
+        wasm: Vec<u8>,
+    },
+    /// A transaction, executed as if its sender and its fee payer had signed it.
+    Impersonate {
+        /// The transaction.
+        body: Body,
+    },
+    /// Keeps the state after this block until a later one is reverted to, or until there are too many.
+    Snapshot,
+    /// Brings the state back to what it was after a block with a snapshot. Always the first record of its block; the
+    /// blocks between the two are undone.
+    Revert {
+        /// The block.
+        height: Height,
+    },
+}
+
+/// An entry of state.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct StateEntry {
+    /// Whose storage it is in; [`ContractId::SYSTEM`] for records.
+    pub contract: ContractId,
+    /// The storage key.
+    pub key: Vec<u8>,
+    /// The value; none where it is removed.
+    pub value: Option<Vec<u8>>,
 }
 
 /// The first byte of what enters a block in place of a record over the limit.

@@ -13,7 +13,7 @@ use rustorium_types::{
     host::CallError,
     id::{AccountId, Address, Amount, ContractId, Epoch, Gas, Hash, Height, Nonce, Timestamp},
     limits::Limits,
-    record::{Control, Record},
+    record::{Control, Record, StateEntry},
     state::{Account, ContractRecord, NonceWindow, account_key, code_key, contract_key},
     transaction::{Authorisation, Body, Message, Signed},
 };
@@ -148,6 +148,28 @@ fn vectors() -> Vec<(&'static str, Vec<u8>)> {
             "record_set_balance",
             Record::Control(Control::SetBalance { address: ContractId([3; 32]).into(), amount: Amount(7) }).to_bytes(),
         ),
+        (
+            "record_set_nonce",
+            Record::Control(Control::SetNonce { account: AccountId([2; 32]), nonce: Nonce(9) }).to_bytes(),
+        ),
+        (
+            "record_set_entries",
+            Record::Control(Control::SetEntries {
+                entries: vec![
+                    StateEntry { contract: ContractId([8; 32]), key: vec![35, 36], value: Some(vec![37]) },
+                    StateEntry { contract: ContractId::SYSTEM, key: vec![38], value: None },
+                ],
+            })
+            .to_bytes(),
+        ),
+        (
+            "record_set_code",
+            Record::Control(Control::SetCode { contract: ContractId([8; 32]), wasm: b"\0asm\x01\0\0\0".to_vec() })
+                .to_bytes(),
+        ),
+        ("record_impersonate", Record::Control(Control::Impersonate { body: body() }).to_bytes()),
+        ("record_snapshot", Record::Control(Control::Snapshot).to_bytes()),
+        ("record_revert", Record::Control(Control::Revert { height: Height(5) }).to_bytes()),
         ("header", bytes(&header())),
         ("header_hash", bytes(&header().hash())),
         (

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod crash;
+mod dev;
 mod disks;
 mod fairness;
 mod rebuild;

@@ -8,7 +8,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender};
 use rustorium_runtime::NoOp;
-use rustorium_types::id::Hash;
+use rustorium_types::id::{Hash, Height};
 
 use super::{Common, hand_on, next};
 use crate::{snapshot::Snapshot, storage::Block, waiters::Waiters};
@@ -19,6 +19,8 @@ pub struct Published {
     pub block: Arc<Block>,
     /// Its transactions that did nothing, and why.
     pub no_ops: Vec<(Hash, NoOp)>,
+    /// The height whose state it began with, if it began with a revert.
+    pub reverted_to: Option<Height>,
     /// How long it took to execute.
     pub execution: Duration,
     /// The chain as of this block.

@@ -24,6 +24,7 @@ pub(super) fn run(
         let height = finalised.block.header.height;
         let span = tracing::debug_span!("root", height = height.0, writes = effects.writes.len()).entered();
         let (no_ops, execution) = (std::mem::take(&mut effects.no_ops), effects.duration);
+        let reverted_to = effects.reverted_to;
         let snapshot = common.store.apply(effects.into_block(&finalised.block, finalised.certificate))?;
         drop(span);
         common.metrics.root_us.add_time(started.elapsed());
@@ -33,7 +34,7 @@ pub(super) fn run(
         // The driver may have ended already.
         let _ = results.send(Executed { results: Results { height, root }, dev_time });
         let block = snapshot.block(height)?.ok_or(StoreError::NoBlock(height))?;
-        if !hand_on(to, Arc::new(Published { block, no_ops, execution, snapshot })) {
+        if !hand_on(to, Arc::new(Published { block, no_ops, reverted_to, execution, snapshot })) {
             break;
         }
         while common.store.uncommitted().bytes > UNCOMMITTED_BYTES {

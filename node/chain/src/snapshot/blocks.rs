@@ -48,14 +48,19 @@ impl Snapshot {
     /// # Errors
     /// When the database fails.
     pub fn transaction(&self, hash: &Hash) -> Result<Option<TransactionPosition>, StoreError> {
+        // The newest place counts: where that is undone, so are all before it.
         for layer in self.layers.iter().rev() {
             if let Some(&index) = layer.transactions.get(hash) {
-                return Ok(Some(TransactionPosition { height: layer.height(), index }));
+                let height = layer.height();
+                return Ok((!self.is_undone(height)).then_some(TransactionPosition { height, index }));
             }
         }
         let Some(row) = self.base.tables.tx_index.get(&short(hash))? else { return Ok(None) };
         let (height, index) = row.value();
         let position = TransactionPosition { height: Height(height), index };
+        if self.is_undone(position.height) {
+            return Ok(None);
+        }
         Ok(self.receipt(position)?.filter(|receipt| receipt.transaction == *hash).map(|_| position))
     }
 
@@ -127,7 +132,10 @@ impl Snapshot {
             let of_account = layer.index.accounts.iter().filter(|(of, _)| *of == account);
             of_account.map(|(_, index)| Ok(TransactionPosition { height: layer.height(), index: *index }))
         });
-        let wanted = |at: &Result<_, StoreError>| at.as_ref().is_err() || at.as_ref().is_ok_and(wanted);
+        let wanted = |at: &Result<TransactionPosition, StoreError>| match at {
+            Ok(at) => wanted(at) && !self.is_undone(at.height),
+            Err(_) => true,
+        };
         if query.reverse {
             newer.rev().chain(committed.rev()).filter(wanted).take(query.limit).collect()
         } else {

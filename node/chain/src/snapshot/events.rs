@@ -107,6 +107,9 @@ impl Snapshot {
             if found.len() == query.limit {
                 break;
             }
+            if self.is_undone(position.height) {
+                continue;
+            }
             if position < low || position > high || !self.has_fields(position, checked)? {
                 continue;
             }

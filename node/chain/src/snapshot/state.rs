@@ -1,13 +1,13 @@
 //! State as of one height, read through the cache.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, ops::RangeBounds, sync::Arc};
 
 use bytes::Bytes;
-use rustorium_runtime::{CacheManager, StateError, StateKey, StateRead};
+use rustorium_runtime::{CacheManager, StateError, StateKey, StateRead, Writes};
 use rustorium_types::id::Height;
 
 use super::{Base, Shared, Snapshot};
-use crate::storage::{HeightError, StoreError, runs::Runs};
+use crate::storage::{HeightError, StoreError, runs::Runs, schema::ValueKey, written};
 
 /// State as of one height: a hit in the cache answers at once, a miss reads storage and fills the cache.
 #[derive(Clone)]
@@ -28,6 +28,20 @@ impl Snapshot {
         Ok(self.state_beyond(self.runs.clone(), height))
     }
 
+    /// The keys behind another that were written above the last commit, up to a height.
+    pub(crate) fn keys_beyond_base(&self, height: Height, after: Option<&StateKey>) -> impl Iterator<Item = StateKey> {
+        let written = self.runs.written(self.base.height, height);
+        written.filter(move |key| after.is_none_or(|after| *key > after)).cloned()
+    }
+
+    /// All versions of values of the last commit in a range.
+    pub(crate) fn stored_values<'a>(
+        &self,
+        range: impl RangeBounds<(&'a [u8; 32], &'a [u8], u64)> + 'a,
+    ) -> Result<redb::Range<'static, ValueKey, Option<&'static [u8]>>, StoreError> {
+        Ok(self.base.tables.values.range(range)?)
+    }
+
     /// The state of a height that may be executed and not published yet: its writes are in the runs.
     pub(crate) fn state_beyond(&self, runs: Runs, height: Height) -> StateAt {
         StateAt { shared: self.shared.clone(), base: self.base.clone(), runs, height }
@@ -40,11 +54,37 @@ impl StateAt {
         self.height
     }
 
+    /// What brings this state back to what it was after an earlier height, whose state is kept.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) fn back_to(&self, earlier: Height) -> Result<Writes, StoreError> {
+        if earlier >= self.height {
+            return Ok(Writes::new());
+        }
+        let mut keys: BTreeSet<StateKey> = self.runs.written(earlier, self.height).cloned().collect();
+        for row in self.base.tables.garbage.range(earlier.0 + 1..=self.height.0)? {
+            keys.extend(written(row?.1.value())?);
+        }
+        let mut back = Writes::new();
+        for key in keys {
+            let then = self.find_at(&key, earlier)?.0;
+            if then != self.find(&key)?.0 {
+                back.insert(key, then);
+            }
+        }
+        Ok(back)
+    }
+
     /// The value of an entry in storage, and since which height it has had it.
     fn find(&self, key: &StateKey) -> Result<(Option<Bytes>, Height), StoreError> {
-        match self.runs.read(key, self.height) {
+        self.find_at(key, self.height)
+    }
+
+    fn find_at(&self, key: &StateKey, height: Height) -> Result<(Option<Bytes>, Height), StoreError> {
+        match self.runs.read(key, height) {
             Some((since, value)) => Ok((value, since)),
-            None => self.base.value(key, self.height),
+            None => self.base.value(key, height),
         }
     }
 }

@@ -42,6 +42,8 @@ pub struct ExecutedBlock {
     pub receipts_root: Hash,
     /// The root over its contracts' event roots.
     pub events_root: Hash,
+    /// The height whose state it began with, if it began with a revert.
+    pub reverted_to: Option<Height>,
 }
 
 /// Where a receipt's transaction is, and whose lists show it.

@@ -12,7 +12,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use redb::{ReadableTable, Table, WriteTransaction};
-use rustorium_runtime::Writes;
+use rustorium_runtime::{StateKey, Writes};
 use rustorium_types::{
     id::{ContractId, Height},
     tree::{KeyDigest, key_digest},
@@ -25,8 +25,8 @@ use super::{
     rows,
     schema::{
         ACCOUNT_INDEX, BODIES, DIAGNOSTICS, EVENT_INDEX, EVENTS, FIELD_INDEX, GARBAGE, HEADER_INDEX, HEADERS, KEYS,
-        META, META_HEIGHT, META_OLDEST, PAGES, RECEIPTS, RESULT_TREE, RESULTS, ROOTS, TX_INDEX, VALUES, ValueKey,
-        short,
+        META, META_HEIGHT, META_OLDEST, PAGES, RECEIPTS, RESULT_TREE, RESULTS, ROOTS, TX_INDEX, UNDONE, VALUES,
+        ValueKey, short,
     },
 };
 use crate::tree::{
@@ -38,7 +38,14 @@ use crate::tree::{
 /// Heights of garbage removed for each height added, at the most: a window made smaller is reached step by step.
 const SWEPT_PER_BLOCK: u64 = 4;
 
+/// Keys that a height wrote, and pages that it superseded.
 type Garbage = (Vec<(ContractId, Vec<u8>)>, Vec<(Vec<u8>, Height)>);
+
+/// The keys that a height wrote, of its row in `garbage`.
+pub(crate) fn written(row: &[u8]) -> Result<Vec<StateKey>, StoreError> {
+    let (written, _): Garbage = borsh::from_slice(row).map_err(|_| StoreError::damaged("a list of garbage"))?;
+    Ok(written.into_iter().map(|(contract, key)| StateKey::new(contract, key)).collect())
+}
 
 /// Writes blocks, consecutive and following the newest height of the database.
 pub(crate) fn write_blocks<'a>(
@@ -133,8 +140,12 @@ fn write_outcomes<'a>(
     let mut diagnostics = transaction.open_table(DIAGNOSTICS)?;
     let mut results = transaction.open_table(RESULTS)?;
     let mut result_tree = transaction.open_table(RESULT_TREE)?;
+    let mut undone = transaction.open_table(UNDONE)?;
     for layer in layers {
         let (height, block) = (layer.height().0, &layer.block);
+        if let Some(to) = layer.reverted_to {
+            undone.insert(height, to.0)?;
+        }
         let packed = |items: Vec<Vec<u8>>| rows::pack(items);
         let row = block.receipts.iter().map(|receipt| borsh::to_vec(receipt).unwrap_or_default()).collect();
         receipts.insert(height, packed(row).as_slice())?;

@@ -23,6 +23,8 @@ pub(crate) struct Layer {
     pub(crate) transactions: HashMap<Hash, u32>,
     /// The subtrees over results that this block's result completes.
     pub(crate) result_nodes: Vec<(Node, Hash)>,
+    /// The height whose state it began with, if it began with a revert.
+    pub(crate) reverted_to: Option<Height>,
     /// About how many bytes of memory it takes.
     pub(crate) weight: usize,
 }

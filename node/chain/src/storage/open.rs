@@ -8,7 +8,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use redb::{
-    Builder, Database, ReadTransaction, ReadableDatabase, StorageBackend, TableError, WriteTransaction,
+    Builder, Database, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, TableError, WriteTransaction,
     backends::InMemoryBackend,
 };
 use rustorium_types::{
@@ -24,13 +24,14 @@ use super::{
     runs::Runs,
     schema::{
         self, FORMAT, META, META_FORMAT, META_GENESIS, META_HEIGHT, META_OLDEST, META_PAGE_FORMAT, PAGE_FORMAT, Tables,
+        UNDONE,
     },
 };
 use crate::{
     cache::{Clock, StateCache},
     genesis as first,
     room::Room,
-    snapshot::{Base, Shared, Snapshot},
+    snapshot::{Base, Shared, Snapshot, Undone},
 };
 
 /// The database's file in a data directory.
@@ -123,7 +124,9 @@ impl Store {
                 }
             }
         };
+        complete(&database)?;
         let base = Arc::new(Base::open(&database, height, oldest)?);
+        let undone = undone(&database)?;
         let shared = Arc::new(Shared {
             genesis: genesis.clone(),
             genesis_hash,
@@ -131,7 +134,7 @@ impl Store {
             pages: Clock::new(options.page_cache_bytes),
             blocks: Clock::new(options.block_cache_bytes),
         });
-        let snapshot = Snapshot::new(shared.clone(), base, Vec::new(), Runs::default())?;
+        let snapshot = Snapshot::new(shared.clone(), base, Vec::new(), Runs::default(), undone)?;
         Ok(Self {
             database,
             length: Arc::default(),
@@ -158,6 +161,28 @@ pub(super) fn begin(database: &Database) -> Result<WriteTransaction, StoreError>
     transaction.set_durability(redb::Durability::Immediate)?;
     transaction.set_quick_repair(true);
     Ok(transaction)
+}
+
+/// Makes the tables that came after the database was made.
+fn complete(database: &Database) -> Result<(), StoreError> {
+    match database.begin_read()?.open_table(UNDONE) {
+        Err(TableError::TableDoesNotExist(_)) => {}
+        table => return table.map(drop).map_err(StoreError::from),
+    }
+    let transaction = begin(database)?;
+    schema::create(&transaction)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// The stretches that reverts have undone.
+fn undone(database: &Database) -> Result<Arc<Vec<Undone>>, StoreError> {
+    let mut undone = Arc::default();
+    for row in database.begin_read()?.open_table(UNDONE)?.iter()? {
+        let (at, to) = row?;
+        undone = Undone::after(&undone, Height(at.value()), Some(Height(to.value())));
+    }
+    Ok(undone)
 }
 
 fn initialise(database: &Database, genesis: &Genesis, bytes: &[u8]) -> Result<(), StoreError> {

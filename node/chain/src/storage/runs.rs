@@ -56,6 +56,14 @@ impl Runs {
         self.0.push(Arc::new(joined));
     }
 
+    /// The keys that were written above a height, up to another; not in order, some twice.
+    pub(crate) fn written(&self, above: Height, up_to: Height) -> impl Iterator<Item = &StateKey> {
+        let within = move |(height, _): &(Height, Option<Bytes>)| *height > above && *height <= up_to;
+        self.0.iter().flat_map(move |run| {
+            run.values.iter().filter(move |(_, values)| values.iter().any(within)).map(|(key, _)| key)
+        })
+    }
+
     /// The newest write of a key up to a height, and that write's height.
     pub(crate) fn read(&self, key: &StateKey, at: Height) -> Option<(Height, Option<Bytes>)> {
         self.0.iter().rev().find_map(|run| {

@@ -15,6 +15,7 @@
 //! pages           prefix, height                         → a page of the state tree
 //! roots           height                                 → what leads to the tree, a node; empty for no entries
 //! garbage         height                                 → what only older heights use
+//! undone          height of a revert                     → the height that it went back to
 //! event_index     topic 16, height                       → (transaction, event) …
 //! field_index     topic 16, height, transaction, event   →
 //! account_index   account, height, transaction           →
@@ -64,8 +65,8 @@ pub(crate) type FieldKey = (&'static Short, u64, u32, u32);
 
 /// Read at opening only.
 pub(crate) const META: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("meta");
-/// Read by commits only.
-pub(crate) const GARBAGE: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("garbage");
+/// Read at opening only: snapshots carry what it says.
+pub(crate) const UNDONE: TableDefinition<'static, u64, u64> = TableDefinition::new("undone");
 
 macro_rules! tables {
     ($($field:ident: $constant:ident $name:literal ($key:ty => $value:ty);)*) => {
@@ -86,7 +87,7 @@ macro_rules! tables {
         /// Makes the tables that do not exist.
         pub(crate) fn create(transaction: &WriteTransaction) -> Result<(), StoreError> {
             transaction.open_table(META)?;
-            transaction.open_table(GARBAGE)?;
+            transaction.open_table(UNDONE)?;
             $(transaction.open_table($constant)?;)*
             Ok(())
         }
@@ -106,6 +107,7 @@ tables! {
     keys: KEYS "keys" (&'static [u8; 31] => (&'static [u8; 32], &'static [u8]));
     pages: PAGES "pages" ((&'static [u8], u64) => &'static [u8]);
     roots: ROOTS "roots" (u64 => &'static [u8]);
+    garbage: GARBAGE "garbage" (u64 => &'static [u8]);
     event_index: EVENT_INDEX "event_index" ((&'static Short, u64) => &'static [u8]);
     field_index: FIELD_INDEX "field_index" (FieldKey => ());
     account_index: ACCOUNT_INDEX "account_index" ((&'static [u8; 32], u64, u32) => ());

@@ -111,6 +111,7 @@ pub(crate) fn block(on: &Snapshot, content: &Content) -> ExecutedBlock {
         diagnostics: if count > 1 { BTreeMap::from([(1, note)]) } else { BTreeMap::new() },
         writes: Arc::new(content.writes.clone()),
         events_root: Hash::ZERO,
+        reverted_to: None,
     }
 }
 

@@ -60,7 +60,7 @@ fn a_replay_comes_to_the_same_with_any_grouping_of_commits() {
 }
 
 /// All results and blocks of a directory's database.
-fn all(directory: &Path, genesis: &Genesis) -> (Vec<BlockResult>, Vec<Arc<crate::storage::Block>>) {
+pub(super) fn all(directory: &Path, genesis: &Genesis) -> (Vec<BlockResult>, Vec<Arc<crate::storage::Block>>) {
     let store = Store::open(directory, genesis, &StoreOptions::default()).unwrap();
     let snapshot = store.snapshot();
     let blocks = (1..=snapshot.height().0).map(|height| snapshot.block(Height(height)).unwrap().unwrap()).collect();
