@@ -73,6 +73,8 @@ struct Shared {
     workers: Workers,
     bodies: Bodies,
     sockets: Arc<Semaphore>,
+    /// One trace at a time: it takes as long as its block, and views must not wait behind many of them.
+    traces: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
     /// Built when first asked for: neither is needed for the node's first answer.
     schema: OnceLock<graphql::Schema>,
@@ -97,6 +99,7 @@ impl App {
         let bodies = Bodies::new(config.api.buffered_body_bytes);
         let sockets = Arc::new(Semaphore::new(config.api.sockets));
         let (abis, schema, openapi, genesis_root) = Default::default();
+        let traces = Arc::new(Semaphore::new(1));
         Self(Arc::new(Shared {
             config,
             chain,
@@ -107,6 +110,7 @@ impl App {
             workers,
             bodies,
             sockets,
+            traces,
             stop,
             schema,
             openapi,
@@ -160,6 +164,11 @@ impl App {
     /// WebSockets that are open.
     fn open_sockets(&self) -> usize {
         self.config().api.sockets - self.0.sockets.available_permits()
+    }
+
+    /// The turn to trace a transaction. Those who wait for it are as many as there are connections.
+    async fn trace_turn(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        self.0.traces.clone().acquire_owned().await.map_err(ApiError::internal)
     }
 
     /// Ends when the node stops.

@@ -31,6 +31,7 @@ mod state;
 mod status;
 mod submit;
 mod test;
+mod trace;
 mod transfer;
 mod tx;
 mod upgrade;
@@ -76,7 +77,7 @@ struct Cli {
 #[derive(Debug, clap::Args)]
 struct Global {
     /// The node to ask.
-    #[arg(long, global = true, value_name = "URL", env = "RUSTORIUM_NODE", default_value = "http://127.0.0.1:8645")]
+    #[arg(long, global = true, value_name = "URL", env = "RUSTORIUM_NODE", default_value = DEFAULT_NODE)]
     node: String,
     /// Who sends: a key's name or an address [default: the first dev account on a dev chain].
     #[arg(long, global = true, value_name = "ACCOUNT", env = "RUSTORIUM_FROM")]
@@ -87,6 +88,31 @@ struct Global {
     /// Says more on stderr; twice for everything.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
+    /// `--from` is impersonated.
+    #[arg(skip)]
+    impersonates: bool,
+}
+
+const DEFAULT_NODE: &str = "http://127.0.0.1:8645";
+
+impl Cli {
+    /// Of `dev impersonate ACCOUNT COMMAND …` the command, from that account; what is given behind the command counts.
+    fn as_impersonated(self) -> Self {
+        let Command::Dev(args) = &self.command else { return self };
+        let Some((account, command)) = args.impersonation() else { return self };
+        let line = std::iter::once("rustorium").chain(command.iter().map(String::as_str));
+        let mut inner = Self::try_parse_from(line).unwrap_or_else(|error| error.exit());
+        inner.global.from = Some(account.into());
+        inner.global.impersonates = true;
+        if inner.global.node == DEFAULT_NODE {
+            inner.global.node.clone_from(&self.global.node);
+        }
+        if self.global.output == Format::Json {
+            inner.global.output = Format::Json;
+        }
+        inner.global.verbose = inner.global.verbose.max(self.global.verbose);
+        inner
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -122,6 +148,8 @@ enum Command {
     Events(events::EventsArgs),
     /// Shows a transaction; prepares, signs, sends or decodes one.
     Tx(tx::TxArgs),
+    /// Executes a past transaction again and shows what it did, step by step.
+    Trace(trace::TraceArgs),
     /// Shows a block.
     Block(block::BlockArgs),
     /// Makes, imports, lists, shows and funds accounts.
@@ -149,7 +177,7 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse().as_impersonated();
     let output = Output::new(cli.global.output == Format::Json);
     match run(cli, &output) {
         Ok(()) => ExitCode::SUCCESS,
@@ -162,7 +190,14 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli, output: &Output) -> Result<(), CliError> {
     let Cli { global, command } = cli;
-    let context = || Context::new(output, &global.node, global.from.as_deref());
+    let context = || Context::new(output, &global.node, global.from.as_deref(), global.impersonates);
+    let sends = matches!(
+        &command,
+        Command::Call(_) | Command::Transfer(_) | Command::Deploy(_) | Command::Upgrade(_) | Command::Contract(_)
+    );
+    if global.impersonates && !sends {
+        return Err(CliError::usage("only call, transfer, deploy, upgrade and contract set-admin can be impersonated"));
+    }
     // A node logs as it runs; a command says something only when asked to.
     let serves = matches!(&command, Command::Dev(args) if args.serves());
     if !serves {
@@ -186,6 +221,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), CliError> {
         Command::State(args) => wait_for(state::run(args, &context()?)),
         Command::Events(args) => wait_for(events::run(args, &context()?)),
         Command::Tx(args) => wait_for(tx::run(args, &context()?)),
+        Command::Trace(args) => wait_for(trace::run(args, &context()?)),
         Command::Block(args) => wait_for(block::run(args, &context()?)),
         Command::Account(command) => wait_for(account::run(command, &context()?)),
         Command::Transfer(args) => wait_for(transfer::run(args, &context()?)),
@@ -229,7 +265,13 @@ mod tests {
             "dev --genesis genesis.toml",
             "dev time +1h",
             "dev mine",
-            "dev set alice balance=5",
+            "dev set alice balance=5 nonce=3",
+            "dev set hello balances[bob]=5 code=hello .balance=1",
+            "dev impersonate bob call hello transfer to=bob amount=5 --dry-run",
+            "dev snapshot --list",
+            "dev revert 5",
+            "dev dump state.jsonl --height 5",
+            "dev load state.jsonl",
             "new hello --template token",
             "build",
             "build hello",

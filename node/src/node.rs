@@ -332,6 +332,9 @@ impl News {
     fn take(&self, published: &Published) {
         let block = &published.block;
         let height: Height = block.sealed.header.height;
+        if published.reverted_to.is_some() {
+            self.pool.reverted();
+        }
         let consumed: Vec<_> =
             block.receipts.iter().map(|receipt| (receipt.transaction, receipt.sender, receipt.nonce)).collect();
         self.pool.executed(&consumed, height);

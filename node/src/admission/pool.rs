@@ -114,6 +114,13 @@ impl Pool {
         state.make_void(hash, height);
     }
 
+    /// Forgets what was void: a revert has given nonces back.
+    pub(crate) fn reverted(&self) {
+        let mut state = self.lock();
+        state.void.clear();
+        state.void_order.clear();
+    }
+
     /// What is known of a transaction.
     pub(crate) fn known(&self, hash: &Hash) -> Option<Known> {
         let state = self.lock();

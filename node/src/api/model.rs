@@ -13,6 +13,7 @@ mod message;
 mod page;
 mod proof;
 mod receipt;
+mod trace;
 mod transaction;
 
 pub use account::Account;
@@ -30,4 +31,8 @@ pub use message::{
 pub use page::{Events, Headers, PageInfo, Range, Transactions};
 pub use proof::{StateProof, Witness};
 pub use receipt::{ContractError, Dropped, Failure, Frame, Pending, Receipt, Success, TransactionStatus};
+pub use trace::{
+    Change, MessageTrace, Place, Trace, TraceEvent, TraceFrame, TraceHost, TraceLog, TraceRead, TraceStep, TraceWrite,
+    TracedError, Value,
+};
 pub use transaction::Transaction;

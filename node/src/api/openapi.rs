@@ -17,6 +17,7 @@ use super::rest::{accounts, blocks, chain, contracts, dev, events, transactions}
         transactions::submit,
         transactions::prepare,
         transactions::transaction,
+        transactions::trace,
         blocks::block,
         blocks::blocks,
         accounts::account,
@@ -33,6 +34,9 @@ use super::rest::{accounts, blocks, chain, contracts, dev, events, transactions}
         chain::genesis,
         chain::epoch,
         dev::control,
+        dev::impersonate,
+        dev::snapshots,
+        dev::state,
     )
 )]
 struct Document;

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rustorium_chain::snapshot::FoundEvent;
-use rustorium_runtime::{BlockContext, Effects, Execution, NoOp, StateError, StateKey, StateRead, Transaction, Writes};
+use rustorium_runtime::{
+    BlockContext, Effects, Execution, NoOp, StateError, StateKey, StateRead, TraceLimits, Transaction, Writes,
+};
 use rustorium_types::{
     abi::{Abi, MethodKind},
     block::Outcome,
@@ -23,11 +25,11 @@ use super::{
     App,
     arguments::Arguments,
     model::{
-        CallInput, Dropped, InstantiateInput, MessageInput, Prepared, SetAdminInput, TransactionInput,
+        CallInput, Dropped, InstantiateInput, MessageInput, Prepared, SetAdminInput, Trace, TransactionInput,
         TransactionStatus, UpgradeInput,
     },
     problem::ApiError,
-    read::{Pinned, Render, abi_of_wasm, contract_id},
+    read::{Pinned, Render, Shown, abi_of_wasm, contract_id},
     scalar::{self, Json},
 };
 
@@ -90,7 +92,10 @@ impl Preparation {
             }
         }
         let dry_run = self.dry_run(&body, &context)?;
+        let trace = if input.trace { Some(self.trace(&body, &context)?) } else { None };
+        let trace = trace.map(serde_json::to_value).transpose().map_err(ApiError::internal)?;
         Ok(Prepared {
+            trace: trace.map(Json),
             digest: scalar::Hash(body.digest(&genesis)),
             nonce: body.nonce.into(),
             gas_limit: body.gas_limit.into(),
@@ -112,6 +117,28 @@ impl Preparation {
         let state: Arc<dyn StateRead> = Arc::new(state);
         let transaction = Transaction::new(body.clone(), &context.genesis);
         Ok(self.app.chain().runtime().execute(&state, context, &transaction)?)
+    }
+
+    /// What it would do, step by step.
+    fn trace(&self, body: &Body, context: &BlockContext) -> Result<Trace, ApiError> {
+        let (_, below) = self.pinned.state(None)?;
+        let before: Arc<dyn StateRead> = Arc::new(below);
+        let transaction = Transaction::new(body.clone(), &context.genesis);
+        let runtime = self.app.chain().runtime();
+        let (execution, trace) = runtime.trace(&before, context, &transaction, TraceLimits::default())?;
+        let writes = match &execution {
+            Execution::Done(effects) => effects.writes.clone(),
+            Execution::NoOp(_) => Writes::new(),
+        };
+        let left = Arc::new(Over { below: before.clone(), writes });
+        Render::over(&self.pinned, left).trace(&Shown {
+            hash: transaction.hash,
+            body,
+            height: context.height,
+            execution: &execution,
+            trace: &trace,
+            before: &before,
+        })
     }
 
     fn dry_run(&self, body: &Body, context: &BlockContext) -> Result<TransactionStatus, ApiError> {

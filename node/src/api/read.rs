@@ -24,6 +24,7 @@ mod page;
 mod proofs;
 mod render;
 mod state;
+mod trace;
 mod transactions;
 mod views;
 
@@ -34,6 +35,7 @@ pub(crate) use page::PageRequest;
 pub(crate) use proofs::stored;
 pub(crate) use render::{Ended, Render};
 pub(crate) use state::{Stored, no_contract};
+pub(crate) use trace::{Shown, traced};
 pub(crate) use views::{ViewRequest, view, view_of};
 
 /// How long a verified read waits for the state to be certified.

@@ -26,6 +26,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/v1/transactions", post(transactions::submit))
         .route("/v1/transactions/prepare", post(transactions::prepare))
         .route("/v1/transactions/{hash}", get(transactions::transaction))
+        .route("/v1/transactions/{hash}/trace", get(transactions::trace))
         .route("/v1/blocks", get(blocks::blocks))
         .route("/v1/blocks/{block}", get(blocks::block))
         .route("/v1/accounts/{address}", get(accounts::account))
@@ -41,6 +42,9 @@ pub(super) fn routes() -> Router<App> {
         .route("/v1/genesis", get(chain::genesis))
         .route("/v1/epochs/{epoch}", get(chain::epoch))
         .route("/v1/dev/control", post(dev::control))
+        .route("/v1/dev/impersonate", post(dev::impersonate))
+        .route("/v1/dev/snapshots", get(dev::snapshots))
+        .route("/v1/dev/state", get(dev::state))
 }
 
 /// A path's only part, parsed.

@@ -177,7 +177,7 @@ fn refused(hash: Hash, refusal: Refusal) -> Rejected {
 }
 
 /// Waits for an accepted transaction, and says what became of it until then.
-async fn watch(app: &App, hash: Hash, at: Timestamp, wait: Wait, deadline: Instant) -> SubmitResult {
+pub(crate) async fn watch(app: &App, hash: Hash, at: Timestamp, wait: Wait, deadline: Instant) -> SubmitResult {
     let outcome = async {
         if wait == Wait::Accepted {
             let known = Pinned::newest(app).status(hash)?;

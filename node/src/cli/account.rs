@@ -134,6 +134,6 @@ async fn fund(context: &Context, account: &str, arguments: &[String]) -> Result<
     let people = context.people().await?;
     let to: Address = people.address_or_error(account)?;
     let first = dev::accounts().into_iter().next().map(|first| first.name.to_owned());
-    let funder = Context::new(&context.output, context.client.url(), first.as_deref())?;
+    let funder = Context::new(&context.output, context.client.url(), first.as_deref(), false)?;
     transfer::send(&funder, &people, &to.to_string(), sum, Plan::of(Vec::new())).await
 }

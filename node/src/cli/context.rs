@@ -20,13 +20,16 @@ pub(crate) struct Context {
     pub(crate) output: Output,
     pub(crate) client: Client,
     from: Option<String>,
+    /// The sender's key is not needed: the chain is one for development.
+    pub(crate) impersonates: bool,
     status: OnceCell<Status>,
 }
 
 impl Context {
-    pub(crate) fn new(output: &Output, node: &str, from: Option<&str>) -> Result<Self, CliError> {
+    pub(crate) fn new(output: &Output, node: &str, from: Option<&str>, impersonates: bool) -> Result<Self, CliError> {
         let client = Client::new(node)?;
-        Ok(Self { output: output.clone(), client, from: from.map(Into::into), status: OnceCell::new() })
+        let from = from.map(Into::into);
+        Ok(Self { output: output.clone(), client, from, impersonates, status: OnceCell::new() })
     }
 
     /// What the node knew of its chain when this command began.

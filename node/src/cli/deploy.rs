@@ -140,7 +140,7 @@ pub(crate) async fn run(args: DeployArgs, context: &Context) -> Result<(), CliEr
     }
     // With the new name among them.
     let people = context.people().await?;
-    let object = json!({
+    let mut object = json!({
         "address": contract.to_string(),
         "codeHash": module.hash.to_string(),
         "transaction": outcome.transaction.map(|hash| hash.to_string()),
@@ -148,6 +148,9 @@ pub(crate) async fn run(args: DeployArgs, context: &Context) -> Result<(), CliEr
         "gasUsed": outcome.gas_used(),
         "admin": admin.map(|admin| admin.to_string()),
     });
+    if let Some(trace) = &outcome.trace {
+        object["trace"] = trace.clone();
+    }
     context.output.show(&object, || {
         let admin = admin.map_or_else(|| "nobody, ever".into(), |admin| people.name(&admin.to_string()));
         format!(

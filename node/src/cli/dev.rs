@@ -10,20 +10,19 @@ use std::{
 };
 
 use rustorium_client::signer::secret_text;
-use rustorium_types::{
-    code::Code,
-    time::{format_timestamp, parse_timestamp},
-};
+use rustorium_types::code::Code;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
-    CliError, Context, Output, arguments,
+    CliError, Context, Output,
     names::project_folder,
     output::{digits, table},
-    transfer::{named, required},
 };
 use crate::{config::Config, dev, node::Node, telemetry};
+
+mod control;
+mod dump;
 
 const EXAMPLES: &str = "Examples:
   rustorium dev
@@ -31,7 +30,11 @@ const EXAMPLES: &str = "Examples:
   rustorium dev time +1h                    block times are an hour ahead from now on
   rustorium dev time 2030-01-01T00:00:00Z   the next block is not before that
   rustorium dev mine                        seals a block, even an empty one
-  rustorium dev set bob balance=1_000";
+  rustorium dev set bob balance=1_000 nonce=7
+  rustorium dev set hello 'balances[bob]=500' code=../hello
+  rustorium dev impersonate acc1… call hello transfer to=bob amount=5
+  rustorium dev snapshot                    says the height that `dev revert HEIGHT` comes back to
+  rustorium dev dump state.jsonl            and `dev load state.jsonl` on another chain";
 
 /// Runs a chain of one machine, or commands the one that runs.
 #[derive(Debug, clap::Args)]
@@ -82,13 +85,47 @@ enum DevCommand {
         #[arg(default_value_t = 1)]
         blocks: u32,
     },
-    /// Sets what an account has, out of nothing.
+    /// Sets what an account or a contract has, out of nothing.
     Set {
         /// Its name or address.
-        account: String,
-        /// `balance=AMOUNT` in base units.
+        target: String,
+        /// Of an account `balance=AMOUNT` and `nonce=HIGHEST-USED`; of a contract also `code=PATH|FILE.wasm` and
+        /// storage: `FIELD=VALUE`, `FIELD[KEY,…]=VALUE` or `0xKEY=0xVALUE`, `null` to remove. A field called as
+        /// one of these has a dot in front.
         #[arg(value_name = "NAME=VALUE", required = true)]
         arguments: Vec<String>,
+    },
+    /// Runs a command as any account, without its key: `impersonate ACCOUNT call …`.
+    Impersonate {
+        /// The account: its name or address.
+        account: String,
+        /// `call`, `transfer`, `deploy`, `upgrade` or `contract set-admin`, with its arguments.
+        #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
+    /// Keeps the state, to come back to it with `revert`; says the height that names it.
+    Snapshot {
+        /// Lists the snapshots that are kept.
+        #[arg(long)]
+        list: bool,
+    },
+    /// Brings the state back to a snapshot; what was executed since is undone and may be executed again.
+    Revert {
+        /// The height that `snapshot` said.
+        snapshot: u64,
+    },
+    /// Writes the whole state to a file.
+    Dump {
+        /// The file.
+        file: PathBuf,
+        /// The state after this block [default: the newest].
+        #[arg(long, value_name = "HEIGHT")]
+        height: Option<u64>,
+    },
+    /// Puts a dumped state over that of this chain.
+    Load {
+        /// The file.
+        file: PathBuf,
     },
 }
 
@@ -96,6 +133,14 @@ impl DevArgs {
     /// Whether this runs a node, rather than commanding one.
     pub(crate) const fn serves(&self) -> bool {
         self.command.is_none()
+    }
+
+    /// Whom to impersonate with which command, if that is what this is.
+    pub(crate) fn impersonation(&self) -> Option<(&str, &[String])> {
+        match &self.command {
+            Some(DevCommand::Impersonate { account, command }) => Some((account, command)),
+            _ => None,
+        }
     }
 }
 
@@ -191,57 +236,10 @@ fn announce(node: &Node, directory: &std::path::Path, output: &Output) {
     }
 }
 
+/// Commands the chain that runs.
 pub(crate) async fn control(args: DevArgs, context: &Context) -> Result<(), CliError> {
-    let Some(command) = args.command else { return Ok(()) };
-    let (controls, what) = match command {
-        DevCommand::Time { time } => time_control(&time)?,
-        DevCommand::Mine { blocks } => {
-            let what = if blocks == 1 { "sealed a block".into() } else { format!("sealed {blocks} blocks") };
-            (vec![json!({ "mine": {} }); blocks as usize], what)
-        }
-        DevCommand::Set { account, arguments } => {
-            let [balance] = named(["balance"], &arguments)?;
-            let balance = arguments::number(&required("balance", balance)?);
-            let address = context.people().await?.address_or_error(&account)?.to_string();
-            let what = format!("{account} has {}", digits(&balance));
-            (vec![json!({ "setBalance": { "address": address, "amount": balance } })], what)
-        }
-    };
-    let mut height = Value::Null;
-    for control in controls {
-        let answer: Value = context.client.post("/v1/dev/control", &[], &control).await?;
-        height = answer["height"].clone();
-    }
-    let object = json!({ "height": height });
-    context.output.show(&object, || format!("{what} at height {height}"));
-    Ok(())
-}
-
-fn time_control(text: &str) -> Result<(Vec<Value>, String), CliError> {
-    if let Some(offset) = text.strip_prefix('+') {
-        let offset =
-            humantime::parse_duration(offset).map_err(|error| CliError::usage(format!("`{text}`: {error}")))?;
-        let milliseconds =
-            u64::try_from(offset.as_millis()).map_err(|_| CliError::usage(format!("`{text}` is too far")))?;
-        let what = format!("block times are {} ahead", humantime::format_duration(offset));
-        return Ok((vec![json!({ "timeOffset": { "milliseconds": milliseconds } })], what));
-    }
-    let time = parse_timestamp(text)
-        .ok_or_else(|| CliError::usage(format!("`{text}` is neither +DURATION (as +1h) nor a time in RFC 3339")))?;
-    let time = format_timestamp(time);
-    Ok((vec![json!({ "timeAtLeast": { "time": time } })], format!("the chain's time is {time} or later")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_offsets_or_points() {
-        let control = |text| time_control(text).map(|(controls, _)| controls).map_err(|error| error.text());
-        assert_eq!(control("+1h 5s"), Ok(vec![json!({"timeOffset": {"milliseconds": 3_605_000}})]));
-        let time = "2030-01-01T00:00:00.000Z";
-        assert_eq!(control("2030-01-01T00:00:00Z"), Ok(vec![json!({"timeAtLeast": {"time": time}})]));
-        assert!(control("tomorrow").is_err() && control("+soon").is_err());
+    match args.command {
+        Some(command) => control::run(command, context).await,
+        None => Ok(()),
     }
 }

@@ -103,6 +103,12 @@ impl CliError {
         Self { around, ..self }
     }
 
+    /// The same, with one more field in the object that it stands in.
+    pub(crate) fn beside(mut self, name: &str, value: Value) -> Self {
+        self.around.insert(name.into(), value);
+        self
+    }
+
     /// The text for people.
     pub(crate) fn text(&self) -> String {
         let mut text = self.message.clone();

@@ -123,7 +123,11 @@ async fn follow(
                 show(&event_object(&serde_json::to_value(event)?));
                 limit -= 1;
             }
-            Ok(StreamItem::Checkpoint { cursor }) if !live => {
+            Ok(StreamItem::Checkpoint { undone: Some(undone), .. }) => {
+                let (from, to) = (undone.from, undone.to);
+                context.output.warn(format!("the chain undid blocks {from} to {to}: events of them are void"));
+            }
+            Ok(StreamItem::Checkpoint { cursor, .. }) if !live => {
                 live = true;
                 context.output.note(format!("following {name} from {cursor}"));
             }

@@ -22,7 +22,32 @@ pub(crate) struct Output {
     /// One object instead of text.
     pub(crate) json: bool,
     colour: bool,
+    paints: bool,
     terminal: bool,
+}
+
+/// How a part of a text on stdout stands out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Colour {
+    Bold,
+    Dim,
+    Red,
+    Green,
+    Yellow,
+    Cyan,
+}
+
+impl Colour {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Bold => "1",
+            Self::Dim => "2",
+            Self::Red => "31",
+            Self::Green => "32",
+            Self::Yellow => "33",
+            Self::Cyan => "36",
+        }
+    }
 }
 
 impl Output {
@@ -30,7 +55,8 @@ impl Output {
     pub(crate) fn new(json: bool) -> Self {
         let terminal = stderr().is_terminal();
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { json, colour: terminal && !no_colour, terminal }
+        let paints = stdout().is_terminal() && !no_colour;
+        Self { json, colour: terminal && !no_colour, paints, terminal }
     }
 
     /// The object in JSON mode, the text otherwise.
@@ -93,6 +119,11 @@ impl Output {
     /// Whether stderr is a terminal.
     pub(crate) const fn is_terminal(&self) -> bool {
         self.terminal
+    }
+
+    /// A part of a text for stdout, coloured if that is a terminal.
+    pub(crate) fn paint(&self, colour: Colour, text: &str) -> String {
+        if self.paints { format!("\x1b[{}m{text}\x1b[0m", colour.code()) } else { text.into() }
     }
 
     fn painted(&self, colour: &str, text: &str) -> String {

@@ -2,7 +2,7 @@
 
 use rustorium_client::{
     ClientError, Problem, Terms,
-    model::{ContractError, PrepareInput, Receipt, SignedInput, TransactionStatus, Wait},
+    model::{ContractError, PrepareInput, Prepared, Receipt, SignedInput, SubmitResult, TransactionStatus, Wait},
     text::hex,
 };
 use rustorium_types::{
@@ -16,6 +16,7 @@ use super::{
     CliError, Context,
     context::People,
     output::{digits, listing},
+    trace::Tree,
 };
 
 /// Submissions of one transaction at the most: another process may take the same nonce first.
@@ -70,6 +71,8 @@ pub(crate) struct Outcome {
     /// One for each message.
     pub(crate) results: Vec<Value>,
     pub(crate) events: Vec<Value>,
+    /// Of a dry run: what it would do, step by step.
+    pub(crate) trace: Option<Value>,
 }
 
 /// Carries a plan out.
@@ -80,11 +83,12 @@ pub(crate) async fn run(context: &Context, plan: Plan) -> Result<Outcome, CliErr
     if plan.dry_run {
         return dry_run(context, plan).await;
     }
-    let signer = context.signer().await?;
+    let sender = context.sender().await?;
+    let signer = if context.impersonates { None } else { Some(context.signer().await?) };
     let chain = context.chain().await?;
     let _progress = context.output.progress("waiting for the chain");
     for _ in 0..ATTEMPTS {
-        let account = context.client.account(signer.account().into()).await?;
+        let account = context.client.account(sender.into()).await?;
         let value = plan.messages.iter().map(value_of).fold(0u128, u128::saturating_add);
         let affordable = account.balance.0.saturating_sub(value).checked_div(chain.gas_price.0).unwrap_or(u128::MAX);
         let affordable = u64::try_from(affordable).unwrap_or(u64::MAX).min(chain.limits.transaction_gas);
@@ -96,9 +100,19 @@ pub(crate) async fn run(context: &Context, plan: Plan) -> Result<Outcome, CliErr
             valid_until: None,
             memo: Vec::new(),
         };
-        let body = terms.body(signer.account(), plan.messages.clone());
-        let (signed, hash) = signer.sign(body, &chain.genesis_hash);
-        match submit(context, &SignedInput::from(&signed), hash, plan.wait).await {
+        let body = terms.body(sender, plan.messages.clone());
+        let hash = body.digest(&chain.genesis_hash);
+        let sent = match &signer {
+            Some(signer) => {
+                let (signed, _) = signer.sign(body, &chain.genesis_hash);
+                submit(context, &SignedInput::from(&signed), hash, plan.wait).await
+            }
+            None => {
+                let result = context.client.impersonate(&body, plan.wait).await;
+                result.and_then(|result| status_of(context, result, hash))
+            }
+        };
+        match sent {
             Err(error) if error.code() == Some(Code::NonceUsed) => {}
             Err(error) => return Err(CliError::from(error).around(hash_object(hash))),
             Ok(status) => return outcome(&context.people().await?, Some(hash), status),
@@ -115,7 +129,10 @@ pub(crate) async fn submit(
     wait: Wait,
 ) -> Result<TransactionStatus, ClientError> {
     let mut results = context.client.submit(std::slice::from_ref(signed), wait).await?;
-    let result = results.remove(0);
+    status_of(context, results.remove(0), hash)
+}
+
+fn status_of(context: &Context, result: SubmitResult, hash: Hash) -> Result<TransactionStatus, ClientError> {
     match (result.code, result.status) {
         (None, Some(status)) => Ok(status),
         (None, None) => Ok(TransactionStatus::Pending {}),
@@ -147,7 +164,7 @@ pub(crate) fn outcome(
     };
     match status {
         TransactionStatus::Success { receipt, results, events } => {
-            Ok(Outcome { transaction, receipt: Some(receipt), results, events })
+            Ok(Outcome { transaction, receipt: Some(receipt), results, events, trace: None })
         }
         TransactionStatus::Failure { receipt, error } => {
             let name = |address: &str| people.name(address);
@@ -159,7 +176,7 @@ pub(crate) fn outcome(
             let error = CliError::new(known.unwrap_or(Code::Internal), message);
             Err(error.around(around(None, "dropped")))
         }
-        _ => Ok(Outcome { transaction, receipt: None, results: Vec::new(), events: Vec::new() }),
+        _ => Ok(Outcome { transaction, receipt: None, results: Vec::new(), events: Vec::new(), trace: None }),
     }
 }
 
@@ -171,8 +188,16 @@ pub(crate) fn failed(error: &ContractError, around: Map<String, Value>, name: im
 async fn dry_run(context: &Context, plan: Plan) -> Result<Outcome, CliError> {
     let sender: AccountId = context.sender().await?;
     let messages = plan.messages.iter().map(message_input).collect();
-    let prepared = context.client.prepare(&PrepareInput { sender, messages, gas_limit: plan.gas }).await?;
-    outcome(&context.people().await?, None, prepared.dry_run)
+    let input = PrepareInput { sender, messages, gas_limit: plan.gas, trace: true };
+    let Prepared { dry_run, trace, .. } = context.client.prepare(&input).await?;
+    let people = context.people().await?;
+    if let Some(trace) = &trace {
+        context.output.line(Tree::new(&context.output, &people, false).text(trace));
+    }
+    match outcome(&people, None, dry_run) {
+        Ok(outcome) => Ok(Outcome { trace, ..outcome }),
+        Err(error) => Err(error.beside("trace", trace.unwrap_or_default())),
+    }
 }
 
 /// A message as the API takes it, its arguments encoded.
@@ -245,6 +270,9 @@ impl Outcome {
         object.insert("events".into(), self.events.iter().map(event_object).collect());
         if let Some(receipt) = &self.receipt {
             object.extend(receipt_object(receipt));
+        }
+        if let Some(trace) = &self.trace {
+            object.insert("trace".into(), trace.clone());
         }
         object.into()
     }

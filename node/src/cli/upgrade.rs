@@ -69,7 +69,7 @@ pub(crate) async fn run(args: UpgradeArgs, context: &Context) -> Result<(), CliE
     let plan = Plan { messages, gas: args.gas, wait: args.wait.into(), dry_run: args.dry_run };
     let outcome = submit::run(context, plan).await?;
     let breaks: Vec<Value> = breaks.iter().map(|broken| broken.to_string().into()).collect();
-    let object = json!({
+    let mut object = json!({
         "address": contract.to_string(),
         "codeHash": module.hash.to_string(),
         "transaction": outcome.transaction.map(|hash| hash.to_string()),
@@ -79,6 +79,9 @@ pub(crate) async fn run(args: UpgradeArgs, context: &Context) -> Result<(), CliE
         "breaks": breaks,
         "dryRun": args.dry_run,
     });
+    if let Some(trace) = &outcome.trace {
+        object["trace"] = trace.clone();
+    }
     context.output.show(&object, || {
         let text = outcome.text(&format!("upgrade {}", args.contract), 1, &people);
         format!("{text}\n  code         {}", module.hash)

@@ -14,6 +14,7 @@ use rustorium_types::{
     abi::Abi,
     code::Code,
     id::{Address, ContractId, Epoch, Hash, Height},
+    transaction::Body,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -233,6 +234,35 @@ impl Client {
     /// See [`Client::get`].
     pub async fn transaction(&self, hash: &Hash) -> Result<Value, ClientError> {
         self.get(&format!("/v1/transactions/{hash}"), &[]).await
+    }
+
+    /// What a transaction did, step by step, executed again.
+    ///
+    /// # Errors
+    /// See [`Client::get`]; `HEIGHT_PRUNED` where the state before its block is no longer kept.
+    pub async fn trace(&self, hash: &Hash) -> Result<Value, ClientError> {
+        self.get(&format!("/v1/transactions/{hash}/trace"), &[]).await
+    }
+
+    /// Executes a transaction of any sender without a signature, and waits. Only dev chains do.
+    ///
+    /// # Errors
+    /// See [`Client::get`]; `FORBIDDEN` on other chains.
+    pub async fn impersonate(&self, body: &Body, wait: Wait) -> Result<SubmitResult, ClientError> {
+        let bytes = borsh::to_vec(body).unwrap_or_default();
+        let body = json!({ "body": text::hex::format(&bytes) });
+        self.post("/v1/dev/impersonate", &[("wait", wait.text().into())], &body).await
+    }
+
+    /// Commands a dev chain, as `{"snapshot":{}}`; answers the height of the block that took the command.
+    ///
+    /// # Errors
+    /// See [`Client::get`]; `FORBIDDEN` on other chains.
+    pub async fn control(&self, control: &Value) -> Result<Height, ClientError> {
+        let path = "/v1/dev/control";
+        let answer: Value = self.post(path, &[], control).await?;
+        let height = answer["height"].as_u64().map(Height);
+        height.ok_or_else(|| self.unintelligible(path, "no height"))
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

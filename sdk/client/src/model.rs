@@ -391,6 +391,9 @@ pub struct PrepareInput {
     /// Gas that it may use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gas_limit: Option<u64>,
+    /// Also say what it would do, step by step.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub trace: bool,
 }
 
 /// A transaction that the node made, and what it would do.
@@ -401,4 +404,7 @@ pub struct Prepared {
     pub gas_limit: u64,
     /// What it would do if it ran now.
     pub dry_run: TransactionStatus,
+    /// What it would do, step by step, if asked for.
+    #[serde(default)]
+    pub trace: Option<Value>,
 }

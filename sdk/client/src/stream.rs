@@ -61,7 +61,18 @@ pub enum StreamItem {
     Checkpoint {
         /// Resume here.
         cursor: String,
+        /// A dev chain has undone these blocks: what was told of them is void.
+        undone: Option<Undone>,
     },
+}
+
+/// Blocks that a dev chain has undone, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Undone {
+    /// The first.
+    pub from: u64,
+    /// The last.
+    pub to: u64,
 }
 
 /// A stream of events without an end.
@@ -84,6 +95,8 @@ enum FromServer {
     },
     Checkpoint {
         cursor: String,
+        #[serde(default)]
+        undone: Option<Undone>,
     },
     Error(Problem),
     Complete {},
@@ -142,9 +155,9 @@ impl EventStream {
                 self.start = Start::After(event.cursor.clone());
                 Ok(Some(StreamItem::Event(event)))
             }
-            FromServer::Checkpoint { cursor } => {
+            FromServer::Checkpoint { cursor, undone } => {
                 self.start = Start::After(cursor.clone());
-                Ok(Some(StreamItem::Checkpoint { cursor }))
+                Ok(Some(StreamItem::Checkpoint { cursor, undone }))
             }
             FromServer::Error(problem) => {
                 // Sent away for being slow, or because the node stops: there is a place to go on from.
@@ -256,7 +269,7 @@ mod tests {
         for _ in 0..3 {
             match stream.next().await.unwrap() {
                 StreamItem::Event(event) => cursors.push(event.cursor),
-                StreamItem::Checkpoint { cursor } => cursors.push(cursor),
+                StreamItem::Checkpoint { cursor, .. } => cursors.push(cursor),
             }
         }
         assert_eq!(cursors, ["c0", "c1", "c3"]);

@@ -81,6 +81,11 @@ impl Block {
         Ok(by.map(Height))
     }
 
+    /// A dev chain has undone it: its transactions and events are in no list.
+    async fn undone(&self, ctx: &Context<'_>) -> Result<bool> {
+        Ok(Pinned::of(ctx)?.snapshot().undone_at(self.0.header.height).is_some())
+    }
+
     /// Its transactions, in order of execution.
     #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn transactions(

@@ -4,6 +4,7 @@ use async_graphql::{SimpleObject, Union};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::Range;
 use crate::api::scalar::{Address, Bytes, Cursor, Hash, Height, Json};
 
 /// Something that a contract said.
@@ -36,6 +37,10 @@ pub struct Checkpoint {
     pub cursor: Cursor,
     /// The height up to which everything has been looked at.
     pub height: Height,
+    /// A dev chain has undone these blocks since: whatever was told of them is void, and the stream goes on behind
+    /// them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undone: Option<Range>,
 }
 
 /// What a stream of events says.

@@ -43,6 +43,8 @@ pub struct Block {
     pub header: Header,
     /// The first header that commits to what executing it came to; null until there is one.
     pub certified_by: Option<Height>,
+    /// A dev chain has undone it: its transactions and events are in no list.
+    pub undone: bool,
     /// A page of its transactions.
     pub transactions: Transactions,
 }

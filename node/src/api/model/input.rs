@@ -74,6 +74,10 @@ pub struct TransactionInput {
     pub memo: Option<Bytes>,
     /// What to do, in order, all or nothing.
     pub messages: Vec<MessageInput>,
+    /// Also say what it would do, step by step.
+    #[serde(default)]
+    #[graphql(default)]
+    pub trace: bool,
 }
 
 /// One thing to do: exactly one of the fields.
@@ -214,6 +218,9 @@ pub struct Prepared {
     pub gas_limit: Uint,
     /// What it would do if it ran now.
     pub dry_run: TransactionStatus,
+    /// What it would do, step by step, if asked for; the object of `GET /v1/transactions/{hash}/trace`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Json>,
 }
 
 /// Which events.

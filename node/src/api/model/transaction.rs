@@ -1,15 +1,21 @@
 //! Transactions.
 
-use async_graphql::SimpleObject;
+use async_graphql::{ComplexObject, Context, SimpleObject};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Message, TransactionStatus};
-use crate::api::scalar::{Address, Amount, Bytes, DateTime, Hash, Uint};
+use crate::api::{
+    App,
+    problem::ApiError,
+    read,
+    scalar::{Address, Amount, Bytes, DateTime, Hash, Json, Uint},
+};
 
 /// A transaction and what became of it.
 #[derive(Clone, Debug, Serialize, ToSchema, SimpleObject)]
 #[serde(rename_all = "camelCase")]
+#[graphql(complex)]
 pub struct Transaction {
     /// The digest that was signed, which names it.
     pub hash: Hash,
@@ -29,8 +35,21 @@ pub struct Transaction {
     pub memo: Option<Bytes>,
     /// What it does, in order.
     pub messages: Vec<Message>,
-    /// The signed transaction in borsh.
+    /// The signed transaction in borsh; of one that was impersonated, its body.
     pub bytes: Bytes,
+    /// Nobody signed it: a dev chain was told to execute it as if.
+    pub impersonated: bool,
     /// What became of it.
     pub status: TransactionStatus,
+}
+
+#[ComplexObject]
+impl Transaction {
+    /// What it did, step by step: executed again, and held against its receipt. The object of
+    /// `GET /v1/transactions/{hash}/trace`.
+    #[graphql(complexity = "1_000")]
+    async fn trace(&self, ctx: &Context<'_>) -> async_graphql::Result<Json> {
+        let trace = read::traced(App::of(ctx)?, self.hash.0).await?;
+        Ok(Json(serde_json::to_value(trace).map_err(ApiError::internal)?))
+    }
 }

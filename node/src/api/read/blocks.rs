@@ -78,6 +78,7 @@ impl Pinned {
         Ok(Block {
             header: self.header(&sealed)?,
             certified_by: Render::new(self).certified_by(height)?.map(scalar::Height),
+            undone: self.snapshot().undone_at(height).is_some(),
             transactions: self.block_transactions(height, page)?,
         })
     }

@@ -111,13 +111,23 @@ impl Pinned {
             let message = format!("the cursor is at height {}, this node is at {}", cursor.height, self.height());
             return Err(ApiError::bad_input(message));
         }
+        if let Some(stretch) = self.snapshot().undone_at(cursor.height) {
+            let message = format!(
+                "the cursor is inside blocks {} to {}, which this chain undid; resume behind block {}",
+                stretch.from,
+                stretch.to,
+                stretch.from.0 - 1
+            );
+            let resume = self.end_cursor(cursor.height)?;
+            return Err(ApiError::new(Code::CursorExpired, message).at(resume));
+        }
         let known = match self.snapshot().header(cursor.height)? {
             Some(sealed) => cursor.is_of(&sealed.hash),
             // The state of genesis has no header; a stream may start behind it.
             None => cursor.height == Height::ZERO && cursor.is_of(&self.snapshot().genesis_hash()),
         };
         if !known {
-            let message = "the cursor is of another chain, or of blocks that this chain undid";
+            let message = "the cursor is of another chain";
             return Err(ApiError::new(Code::CursorExpired, message));
         }
         Ok(match cursor.event {
@@ -126,8 +136,10 @@ impl Pinned {
         })
     }
 
-    /// The cursor behind a whole block.
+    /// The cursor behind a whole block; of one that was undone, behind the last that stands before it.
     pub(crate) fn end_cursor(&self, height: Height) -> Result<Cursor, ApiError> {
+        let undone = self.snapshot().undone_at(height);
+        let height = undone.map_or(height, |stretch| Height(stretch.from.0 - 1));
         let hash = match self.snapshot().header(height)? {
             Some(sealed) => sealed.hash,
             None => self.snapshot().genesis_hash(),

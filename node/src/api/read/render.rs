@@ -17,7 +17,7 @@ use rustorium_types::{
     hash,
     host::{CALL_PREFIX, INIT, MIGRATE, RECEIVE, VIEW_PREFIX},
     id::{Address, ContractId, Hash, Height},
-    transaction::{self, Signed},
+    transaction::{self, Body},
 };
 use serde_json::Value;
 
@@ -235,10 +235,10 @@ impl<'a> Render<'a> {
     }
 
     /// The messages of a transaction, as they were sent.
-    pub(crate) fn messages(&mut self, signed: &Signed, height: Height) -> Result<Vec<Message>, ApiError> {
-        let sender = Address::Account(signed.body.sender);
-        let mut messages = Vec::with_capacity(signed.body.messages.len());
-        for (index, message) in signed.body.messages.iter().enumerate() {
+    pub(crate) fn messages(&mut self, body: &Body, height: Height) -> Result<Vec<Message>, ApiError> {
+        let sender = Address::Account(body.sender);
+        let mut messages = Vec::with_capacity(body.messages.len());
+        for (index, message) in body.messages.iter().enumerate() {
             messages.push(self.message(index as u32, message, sender, height)?);
         }
         Ok(messages)

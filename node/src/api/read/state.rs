@@ -99,6 +99,15 @@ impl Pinned {
         abi.ok_or_else(|| ApiError::bad_input(format!("{contract} has no ABI: give bytes (`raw`) instead of JSON")))
     }
 
+    /// Where a storage field's value is.
+    pub(crate) fn place(abi: &Abi, name: &str, keys: &[Value]) -> Result<Place, ApiError> {
+        let field = abi.storage.get(name).ok_or_else(|| {
+            let known: Vec<_> = abi.storage.keys().map(String::as_str).collect();
+            ApiError::not_found(format!("there is no storage field `{name}`; known: {}", known.join(", ")))
+        })?;
+        Place::find(abi, field, keys, &|_| None).map_err(|error| ApiError::bad_input(format!("`{name}`: {error}")))
+    }
+
     /// A stored value as of a height, without a proof.
     pub(crate) fn stored(
         &self,
@@ -111,12 +120,7 @@ impl Pinned {
             Stored::Raw(key) => (key.clone(), None),
             Stored::Field { name, keys } => {
                 let abi = self.abi_at(contract, Some(height))?;
-                let field = abi.storage.get(name).ok_or_else(|| {
-                    let known: Vec<_> = abi.storage.keys().map(String::as_str).collect();
-                    ApiError::not_found(format!("there is no storage field `{name}`; known: {}", known.join(", ")))
-                })?;
-                let place = Place::find(&abi, field, keys, &|_| None)
-                    .map_err(|error| ApiError::bad_input(format!("`{name}`: {error}")))?;
+                let place = Self::place(&abi, name, keys)?;
                 (Bytes::from(place.key.clone()), Some((abi.clone(), place)))
             }
         };

@@ -9,7 +9,8 @@ use rustorium_types::{
     code::Code,
     id::{AccountId, Address, Hash},
     limits,
-    transaction::Signed,
+    record::{Control, Record},
+    transaction::Body,
 };
 
 use super::{PageRequest, Pinned, Render, blocks, render::Ended};
@@ -33,7 +34,10 @@ impl Pinned {
         let status = TransactionStatus::Pending(Pending { accepted_at: scalar::DateTime(accepted.at) });
         let bytes = Bytes::from(accepted.signed.to_bytes());
         let height = self.height();
-        Ok(Some(shown(hash, &accepted.signed, bytes, render.messages(&accepted.signed, height)?, status)))
+        let body = &accepted.signed.body;
+        let sent = Sent { body: body.clone(), bytes, impersonated: false };
+        let messages = render.messages(body, height)?;
+        Ok(Some(shown(hash, sent, messages, status)))
     }
 
     /// What became of a transaction; `None` if nothing is known of it.
@@ -86,8 +90,7 @@ impl Pinned {
         let snapshot = self.snapshot();
         let missing = || ApiError::internal(format!("nothing is at {position:?}"));
         let receipt = snapshot.receipt(position)?.ok_or_else(missing)?;
-        let bytes = snapshot.record(position)?.and_then(transaction_bytes).ok_or_else(missing)?;
-        let signed: Signed = borsh::from_slice(&bytes).map_err(ApiError::internal)?;
+        let sent = snapshot.record(position)?.and_then(|record| Sent::of(&record)).ok_or_else(missing)?;
         let diagnostics = snapshot.diagnostics(position)?;
         let events = if receipt.succeeded() {
             let heights = position.height..=position.height;
@@ -100,32 +103,46 @@ impl Pinned {
             height: position.height,
             index: position.index,
             receipt: &receipt,
-            messages: &signed.body.messages,
+            messages: &sent.body.messages,
             events: &events,
             diagnostics: Some(&diagnostics),
         };
         let status = render.ended(&ended)?;
-        let messages = render.messages(&signed, position.height)?;
-        Ok(shown(receipt.transaction, &signed, bytes, messages, status))
+        let messages = render.messages(&sent.body, position.height)?;
+        Ok(shown(receipt.transaction, sent, messages, status))
     }
 }
 
-/// The signed transaction in a record: what stands behind the byte that says what kind of record it is.
-fn transaction_bytes(record: Bytes) -> Option<Bytes> {
-    match record.first() {
-        Some(0) => Some(record.slice(1..)),
-        _ => None,
-    }
-}
-
-fn shown(
-    hash: Hash,
-    signed: &Signed,
+/// A transaction as a record has it.
+struct Sent {
+    body: Body,
+    /// What stands behind the byte that says what kind of record it is: the signed transaction, or the body.
     bytes: Bytes,
-    messages: Vec<crate::api::model::Message>,
-    status: TransactionStatus,
-) -> Transaction {
-    let body = &signed.body;
+    impersonated: bool,
+}
+
+impl Sent {
+    fn of(record: &Bytes) -> Option<Self> {
+        match borsh::from_slice(record).ok()? {
+            Record::Transaction(signed) => {
+                Some(Self { body: signed.body, bytes: record.slice(1..), impersonated: false })
+            }
+            Record::Control(Control::Impersonate { body }) => {
+                let bytes = borsh::to_vec(&body).ok()?.into();
+                Some(Self { body, bytes, impersonated: true })
+            }
+            Record::Control(_) => None,
+        }
+    }
+}
+
+/// The body of a record's transaction.
+pub(super) fn body_of(record: &Bytes) -> Option<Body> {
+    Sent::of(record).map(|sent| sent.body)
+}
+
+fn shown(hash: Hash, sent: Sent, messages: Vec<crate::api::model::Message>, status: TransactionStatus) -> Transaction {
+    let Sent { body, bytes, impersonated } = sent;
     Transaction {
         hash: scalar::Hash(hash),
         sender: scalar::Address(Address::Account(body.sender)),
@@ -134,9 +151,10 @@ fn shown(
         gas_limit: body.gas_limit.into(),
         max_gas_price: scalar::Amount(body.max_gas_price),
         fee_payer: body.fee_payer.map(|payer| scalar::Address(Address::Account(payer))),
-        memo: if body.memo.is_empty() { None } else { Some(body.memo.clone().into()) },
+        memo: if body.memo.is_empty() { None } else { Some(body.memo.into()) },
         messages,
         bytes: scalar::Bytes(bytes),
+        impersonated,
         status,
     }
 }

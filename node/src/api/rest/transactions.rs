@@ -16,10 +16,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::{Asked, Body, Name, flag};
 use crate::api::{
     App,
-    model::{Prepared, SignedInput, SubmitResult, Transaction, TransactionInput, TransactionStatus, Wait},
+    model::{Prepared, SignedInput, SubmitResult, Trace, Transaction, TransactionInput, TransactionStatus, Wait},
     prepare,
     problem::{ApiError, Problem},
-    read::Pinned,
+    read::{self, Pinned},
     submit::{self, DEFAULT_WAIT, LONGEST_WAIT},
 };
 
@@ -29,13 +29,13 @@ use crate::api::{
 pub(crate) struct WaitQuery {
     /// Until when: `accepted`, `executed` (the default) or `certified`.
     #[serde(default)]
-    wait: Wait,
+    pub(super) wait: Wait,
     /// Seconds, at most 60; 10 unless given.
     timeout: Option<f64>,
 }
 
 impl WaitQuery {
-    fn patience(&self) -> Result<Duration, ApiError> {
+    pub(super) fn patience(&self) -> Result<Duration, ApiError> {
         let Some(seconds) = self.timeout else { return Ok(DEFAULT_WAIT) };
         match Duration::try_from_secs_f64(seconds) {
             Ok(patience) if patience <= LONGEST_WAIT => Ok(patience),
@@ -147,4 +147,19 @@ pub(crate) async fn transaction(
         }
     }
     Ok(Json(found))
+}
+
+/// What a transaction did, step by step.
+///
+/// It is executed again, on the state before its block and behind the transactions before it, and held against its
+/// receipt. Where that state is no longer kept: `HEIGHT_PRUNED`. Bounded: what is left out is counted.
+#[utoipa::path(
+    get, path = "/v1/transactions/{hash}/trace", tag = "transactions", params(("hash" = String, Path)),
+    responses(
+        (status = 200, body = Trace),
+        (status = "default", description = "Refused", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn trace(State(app): State<App>, Name(hash): Name<Hash>) -> Result<Json<Trace>, ApiError> {
+    read::traced(&app, hash).await.map(Json)
 }

@@ -10,7 +10,7 @@ use super::{App, Source, stopping};
 use crate::{
     api::{
         cursor::Cursor,
-        model::{Checkpoint, Event, EventMessage},
+        model::{Checkpoint, EventMessage, Range},
         problem::ApiError,
         read::{EventSelection, Pinned, Render},
         scalar,
@@ -41,7 +41,9 @@ pub(crate) struct EventStream {
     selection: EventSelection,
     /// Everything up to here has been told or does not match.
     place: EventPosition,
-    found: VecDeque<Event>,
+    found: VecDeque<EventMessage>,
+    /// The last block of the newest stretch of undone blocks that has been told.
+    undone: Height,
     heights: watch::Receiver<Heights>,
     /// Once the stream has caught up for the first time, it says so.
     live: bool,
@@ -60,10 +62,13 @@ impl EventStream {
             Start::After(cursor) => pinned.event_position(cursor)?,
             Start::From(height) => EventPosition::end_of(Height(height.0.saturating_sub(1))),
         };
+        // Whoever starts inside a stretch that is undone already has heard nothing of it.
+        let undone = pinned.snapshot().undone_at(place.height).map_or(Height::ZERO, |stretch| stretch.to);
         Ok(Self {
             app: app.clone(),
             selection,
             place,
+            undone,
             found: VecDeque::new(),
             heights,
             live: false,
@@ -79,6 +84,19 @@ impl EventStream {
         if self.place >= EventPosition::end_of(head) {
             return Ok(());
         }
+        if let Some(stretch) = pinned.snapshot().undone_at(self.place.height)
+            && stretch.to > self.undone
+        {
+            // What was told of these blocks is void; what of them was not told yet is never told.
+            self.undone = stretch.to;
+            self.place = EventPosition::end_of(stretch.to);
+            let (from, to) = (scalar::Height(stretch.from), scalar::Height(stretch.to));
+            self.found.push_back(EventMessage::Checkpoint(Checkpoint {
+                cursor: pinned.end_cursor(stretch.to)?.into(),
+                height: to,
+                undone: Some(Range { from, to }),
+            }));
+        }
         let query = self.selection.query(self.place.height..=head, Some(self.place), BATCH);
         let found = pinned.find_events(&query)?;
         self.place = match found.last() {
@@ -87,7 +105,7 @@ impl EventStream {
         };
         let mut render = Render::new(&pinned);
         for event in &found {
-            self.found.push_back(render.event(event)?);
+            self.found.push_back(EventMessage::Event(render.event(event)?));
         }
         Ok(())
     }
@@ -95,7 +113,8 @@ impl EventStream {
     fn checkpoint(&mut self) -> Result<EventMessage, ApiError> {
         self.quiet_until = Instant::now() + CHECKPOINT_EVERY;
         let cursor = self.cursor()?;
-        Ok(EventMessage::Checkpoint(Checkpoint { height: scalar::Height(cursor.height), cursor: cursor.into() }))
+        let height = scalar::Height(self.place.height);
+        Ok(EventMessage::Checkpoint(Checkpoint { height, cursor: cursor.into(), undone: None }))
     }
 
     /// Where to resume: behind everything that has been told.
@@ -109,9 +128,9 @@ impl Source for EventStream {
 
     async fn next(&mut self) -> Result<Option<EventMessage>, ApiError> {
         loop {
-            if let Some(event) = self.found.pop_front() {
+            if let Some(message) = self.found.pop_front() {
                 self.quiet_until = Instant::now() + CHECKPOINT_EVERY;
-                return Ok(Some(EventMessage::Event(event)));
+                return Ok(Some(message));
             }
             self.heights.mark_unchanged();
             self.read()?;

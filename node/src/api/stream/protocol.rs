@@ -15,7 +15,9 @@ use serde_json::{Map, Value};
 use super::{EventStream, HeaderStream, Start, TransactionStream};
 use crate::api::{
     App,
-    model::{Event, EventFilter, EventMessage, FieldEquals, Header, SignedInput, TransactionStatus, Wait},
+    model::{
+        Checkpoint, Event, EventFilter, EventMessage, FieldEquals, Header, Range, SignedInput, TransactionStatus, Wait,
+    },
     problem::ApiError,
     read::Pinned,
     scalar::{Address, Cursor, Hash, Height, Json},
@@ -75,6 +77,8 @@ pub(super) enum FromServer {
         id: String,
         cursor: Cursor,
         height: Height,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        undone: Option<Range>,
     },
     Header {
         id: String,
@@ -105,7 +109,8 @@ impl FromServer {
         match message {
             EventMessage::Event(event) => Self::Event { id, event: Box::new(event) },
             EventMessage::Checkpoint(checkpoint) => {
-                Self::Checkpoint { id, cursor: checkpoint.cursor, height: checkpoint.height }
+                let Checkpoint { cursor, height, undone } = checkpoint;
+                Self::Checkpoint { id, cursor, height, undone }
             }
         }
     }
