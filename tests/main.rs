@@ -7,6 +7,7 @@ mod chain_client;
 mod dev_node;
 mod guests;
 
+mod dev;
 mod golden_path;
 mod hostile;
 mod liar;
