@@ -17,7 +17,8 @@
 //!
 //! The schedule is the scalar path's, carried over by the compiler; [`hash2`](super::hash2) is the reference. The one
 //! `unsafe` is the call into code that is compiled for AVX2: sound, because the machine is asked first. In there
-//! are arithmetic and arrays only, no pointers.
+//! are arithmetic and arrays only, no pointers. Products are not inlined: it gains nothing, and what would come of it takes
+//! the compiler minutes.
 #![expect(unsafe_code, reason = "calling code that is compiled for AVX2")]
 
 use core::arch::x86_64::{
@@ -244,7 +245,7 @@ fn carried(mut t: Wide) -> Wide {
 
 /// (constant + Σ coefficientₖ · valueₖ) ÷ R.
 #[target_feature(enable = "avx2")]
-#[inline]
+#[inline(never)]
 fn dot<const N: usize>(row: &WideRow<N>, values: [&Wide; N]) -> Wide {
     let mut t = [_mm256_setzero_si256(); DIGITS];
     for digit in 0..DIGITS {
@@ -264,7 +265,7 @@ fn dot<const N: usize>(row: &WideRow<N>, values: [&Wide; N]) -> Wide {
 
 /// a · b ÷ R.
 #[target_feature(enable = "avx2")]
-#[inline]
+#[inline(never)]
 fn multiply(a: &Wide, b: &Wide) -> Wide {
     let mut t = [_mm256_setzero_si256(); DIGITS];
     for digit in 0..DIGITS {
@@ -278,7 +279,7 @@ fn multiply(a: &Wide, b: &Wide) -> Wide {
 
 /// a² ÷ R, with the products off the diagonal made once. The lowest column is complete when its row is added.
 #[target_feature(enable = "avx2")]
-#[inline]
+#[inline(never)]
 fn square(a: &Wide) -> Wide {
     let mut t = [_mm256_setzero_si256(); DIGITS];
     macro_rules! row {
