@@ -37,18 +37,23 @@ impl DevNode {
         std::fs::write(path("node.toml"), settings).expect("a file");
         let log = std::fs::File::create(path("log")).expect("a file");
         let settings = path("node.toml").display().to_string();
-        let mut node = Self::spawn(&path("data"), &["--config", &settings], log.into());
+        let mut node = Self::spawn(&mut Command::new(RUSTORIUM), &path("data"), &["--config", &settings], log.into());
         node.directory = Some(directory);
         node
     }
 
     /// On this directory, a new chain or the one that is there.
     pub(crate) fn start_in(data_dir: &Path, options: &[&str]) -> Self {
-        Self::spawn(data_dir, options, Stdio::inherit())
+        Self::spawn(&mut Command::new(RUSTORIUM), data_dir, options, Stdio::inherit())
     }
 
-    fn spawn(data_dir: &Path, options: &[&str], log: Stdio) -> Self {
-        let mut process = Command::new(RUSTORIUM)
+    /// The same, started by a command that takes a node's arguments.
+    pub(crate) fn start_by(command: &mut Command, data_dir: &Path, options: &[&str]) -> Self {
+        Self::spawn(command, data_dir, options, Stdio::inherit())
+    }
+
+    fn spawn(command: &mut Command, data_dir: &Path, options: &[&str], log: Stdio) -> Self {
+        let mut process = command
             .args(["dev", "--listen", "127.0.0.1:0", "--output", "json", "--data-dir"])
             .arg(data_dir)
             .args(options)
@@ -63,6 +68,11 @@ impl DevNode {
         let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("no ready line: {error}: {line}"));
         assert_eq!(ready["event"], "ready", "{ready}");
         Self { process, ready, directory: None }
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Where REST answers.
@@ -92,11 +102,6 @@ impl DevNode {
     /// The genesis hash.
     pub(crate) fn genesis_hash(&self) -> &str {
         self.ready["genesisHash"].as_str().expect("the ready line names it")
-    }
-
-    /// Its process.
-    pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
     }
 
     /// kill -9, and wait until it is gone.

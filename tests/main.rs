@@ -7,7 +7,10 @@ mod chain_client;
 mod dev_node;
 mod guests;
 
+mod crash;
+mod damage;
 mod dev;
+mod full_disk;
 mod golden_path;
 mod hostile;
 mod liar;

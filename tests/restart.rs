@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     chain_client::{ChainClient, account},
-    dev_node::{DevNode, RUSTORIUM, Shell},
+    dev_node::{DevNode, Shell},
     guests,
 };
 
@@ -44,19 +44,4 @@ async fn what_was_executed_is_there_after_kill_9() {
     let original = shell.json(&["db", "check", "--data-dir", &from]);
     assert_eq!(checked["stateRoot"], original["stateRoot"], "{replayed} {checked} {original}");
     assert!(checked["height"].as_u64() > Some(height));
-}
-
-#[test]
-fn a_second_node_on_the_same_directory_is_refused_in_words() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let data_dir = directory.path().join("data");
-    let _first = DevNode::start_in(&data_dir, &[]);
-    let second = std::process::Command::new(RUSTORIUM)
-        .args(["dev", "--listen", "127.0.0.1:0", "--data-dir"])
-        .arg(&data_dir)
-        .output()
-        .expect("the program runs");
-    assert_eq!(second.status.code(), Some(1));
-    let said = String::from_utf8_lossy(&second.stderr);
-    assert!(said.contains("another"), "{said}");
 }
