@@ -126,7 +126,7 @@ impl Ledger {
     /// Holds what was told against what a node says now, and notes its newest header.
     async fn hold_against(&self, chain: &ChainClient) {
         let newest = chain.read("/v1/blocks/latest").await;
-        let newest = (newest["height"].as_u64().expect("a height"), newest["header"]["bytes"].clone());
+        let newest = (newest["header"]["height"].as_u64().expect("a height"), newest["header"]["bytes"].clone());
         let heard = self.headers.lock().expect("unpoisoned").clone();
         for (height, bytes) in heard.iter().rev().take(3) {
             let block = chain.read(&format!("/v1/blocks/{height}")).await;

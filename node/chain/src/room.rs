@@ -55,6 +55,11 @@ impl Room {
         self.changed.notify_all();
     }
 
+    /// Whether commits wait for room: the chain runs, and nobody has told it to stop.
+    pub(crate) fn is_patient(&self) -> bool {
+        *self.lock()
+    }
+
     /// Does what needs room in the database's file, again and again until there is some.
     pub(crate) fn patiently(&self, mut attempt: impl FnMut() -> io::Result<()>) -> io::Result<()> {
         let mut pause = Pause::default();

@@ -42,7 +42,7 @@ pub(super) fn run(policy: CommitPolicy, from: &Receiver<()>, room: &Sender<()>, 
         if waiting.blocks > 0 && (ended || reached || due.is_some_and(|due| Instant::now() >= due)) {
             match commit(common) {
                 // Only a chain that is shut down does not wait for room. It loses nothing: the log has these blocks.
-                Err(Fault::Store(error)) if error.is_full() => {
+                Err(Fault::Store(error)) if error.is_full() && !common.store.room().is_patient() => {
                     tracing::warn!(blocks = waiting.blocks, "no room to commit: executed again at the next start");
                     return Ok(());
                 }
