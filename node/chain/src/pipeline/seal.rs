@@ -214,6 +214,10 @@ impl Seal {
                     Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
                 }
             }
+            // Execution may be idle by now: then a block shares the sync too.
+            while let Ok(executed) = results.try_recv() {
+                self.lane.executed(executed);
+            }
         }
     }
 }
