@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustorium_chain::{
@@ -79,9 +79,14 @@ impl Node {
     }
 }
 
+/// A promise that is not kept by then is broken: a life takes less than a second.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Waits for an answer; none if the chain stops first.
 pub(crate) fn wait<T>(chain: &Chain, mut handle: Handle<T>) -> Option<T> {
+    let promised = Instant::now();
     loop {
+        assert!(promised.elapsed() < PATIENCE, "what was accepted is not executed, and the chain has not stopped");
         match handle.wait_timeout(Duration::from_millis(1)) {
             Ok(answer) => return answer.ok(),
             Err(unanswered) => handle = unanswered,

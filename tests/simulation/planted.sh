@@ -7,6 +7,8 @@ tree=$root/target/planted
 rm -rf "$tree"
 mkdir -p "$tree"
 git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents --target-directory "$tree"
+# The copy shares the tree's builds: what comes of its altered files must not pass for the tree's own.
+trap 'cd "$root" && cargo clean --quiet --package rustorium-chain' EXIT
 cd "$tree"
 missed=0
 for patch in tests/simulation/planted/*.patch; do
