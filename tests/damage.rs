@@ -16,7 +16,7 @@ use crate::{
 };
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
-const VALUES: TableDefinition<'_, (&[u8; 32], &[u8], u64), Option<&[u8]>> = TableDefinition::new("values");
+const VALUES: TableDefinition<'_, (&[u8; 32], &[u8]), (u64, Option<&[u8]>)> = TableDefinition::new("values");
 
 /// A data directory in which some transactions were executed, and no node runs.
 struct Left {
@@ -133,7 +133,7 @@ async fn a_value_that_was_altered_is_found_and_the_log_makes_it_again() {
     let left = Left::some_transactions().await;
     left.spoil_database(|transaction| {
         let mut values = transaction.open_table(VALUES).expect("a table");
-        values.insert((&[7; 32], &[1_u8][..], !3_u64), Some(&[9_u8][..])).expect("is written");
+        values.insert((&[7; 32], &[1_u8][..]), (3, Some(&[9_u8][..]))).expect("is written");
     });
     assert_said(&refused(&["db", "check"], &left.data()), &["the database is damaged", "replay --into"]);
     left.rebuild().await;

@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 use rustorium_types::id::Hash;
 
 use crate::state::{StateError, StateKey, StateRead, Writes};
@@ -18,10 +19,10 @@ use crate::state::{StateError, StateKey, StateRead, Writes};
 pub(crate) struct Overlay {
     below: Arc<dyn StateRead>,
     /// What the state below holds, of each entry that was asked for.
-    reads: HashMap<StateKey, Option<Bytes>>,
+    reads: HashMap<StateKey, Option<Bytes>, RandomState>,
     /// Codes that ran. A compiled module stands for the entry, so that its value is not fetched.
-    codes: HashSet<Hash>,
-    writes: HashMap<StateKey, Option<Bytes>>,
+    codes: HashSet<Hash, RandomState>,
+    writes: HashMap<StateKey, Option<Bytes>, RandomState>,
     /// For each write, the write that it covered, if any.
     journal: Vec<(StateKey, Option<Option<Bytes>>)>,
 }
@@ -33,7 +34,13 @@ pub(crate) struct Mark(usize);
 impl Overlay {
     /// No changes yet.
     pub(crate) fn new(below: Arc<dyn StateRead>) -> Self {
-        Self { below, reads: HashMap::new(), codes: HashSet::new(), writes: HashMap::new(), journal: Vec::new() }
+        Self {
+            below,
+            reads: HashMap::default(),
+            codes: HashSet::default(),
+            writes: HashMap::default(),
+            journal: Vec::new(),
+        }
     }
 
     /// The value of an entry as of now.

@@ -50,18 +50,13 @@ impl Snapshot {
             Ok(true)
         };
         let mut newer: BTreeSet<StateKey> = self.keys_beyond_base(height, after).collect();
-        let mut last: Option<StateKey> = None;
         let start = match after {
-            Some(after) => Bound::Excluded((&after.contract.0, after.key.as_ref(), u64::MAX)),
+            Some(after) => Bound::Excluded((&after.contract.0, after.key.as_ref())),
             None => Bound::Unbounded,
         };
         for row in self.stored_values((start, Bound::Unbounded))? {
             let (key, _) = row?;
-            let (contract, key, _) = key.value();
-            // One row a version.
-            if last.as_ref().is_some_and(|last| last.contract.0 == *contract && *last.key == *key) {
-                continue;
-            }
+            let (contract, key) = key.value();
             let key = StateKey::new(ContractId(*contract), Bytes::copy_from_slice(key));
             while let Some(first) = newer.first().filter(|first| **first < key).cloned() {
                 newer.remove(&first);
@@ -70,7 +65,6 @@ impl Snapshot {
                 }
             }
             newer.remove(&key);
-            last = Some(key.clone());
             if !take(key)? {
                 return Ok(page);
             }

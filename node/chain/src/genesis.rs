@@ -39,7 +39,7 @@ pub(crate) fn tree(writes: &Writes) -> Result<TreeUpdate, StoreError> {
 }
 
 /// The pages of the empty tree.
-struct NoPages;
+pub(crate) struct NoPages;
 
 impl Pages for NoPages {
     fn page(&self, _: &PageId) -> Result<std::sync::Arc<Page>, StoreError> {

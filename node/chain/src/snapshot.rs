@@ -31,6 +31,7 @@ use crate::{
         layer::Layer,
         runs::Runs,
         schema::{Tables, short},
+        undo,
     },
     tree::{
         Pages,
@@ -227,8 +228,18 @@ impl Base {
     }
 
     pub(crate) fn page(&self, id: &PageId) -> Result<Page, StoreError> {
-        let key = id.prefix.to_bytes();
-        let row = self.tables.pages.get((key.as_slice(), id.height.0))?;
-        row.and_then(|row| Page::decode(id.prefix, row.value())).ok_or(StoreError::damaged("a page"))
+        let damaged = || StoreError::damaged("a page");
+        let row = self.tables.pages.get(id.prefix.to_bytes().as_slice())?.ok_or_else(damaged)?;
+        let (height, row) = row.value();
+        let (mut height, mut page) = (Height(height), Page::decode(id.prefix, row).ok_or_else(damaged)?);
+        while height > id.height {
+            let row = self.tables.undo_pages.get(height.0)?.ok_or(StoreError::damaged("what a block replaced"))?;
+            let (before, older) = undo::page_before(row.value(), &page)?;
+            if before >= height {
+                return Err(StoreError::damaged("what a block replaced"));
+            }
+            (height, page) = (before, older);
+        }
+        if height == id.height { Ok(page) } else { Err(damaged()) }
     }
 }

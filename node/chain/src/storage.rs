@@ -52,6 +52,7 @@ pub(crate) mod schema;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub(crate) mod undo;
 
 pub use block::{
     Block, EventPosition, ExecutedBlock, SealedHeader, TransactionEntry, TransactionPosition, accounts_of,
@@ -59,7 +60,6 @@ pub use block::{
 pub use check::StoreCheck;
 pub use error::{HeightError, StoreError};
 
-pub(crate) use commit::written;
 use index::{Abis, BlockIndex};
 use layer::Layer;
 use runs::Runs;
@@ -239,7 +239,7 @@ impl Store {
             return Ok(newest);
         }
         let transaction = self.begin()?;
-        commit::write_blocks(&transaction, snapshot.layers().iter().map(|layer| &**layer))?;
+        commit::write_blocks(&transaction, &*snapshot, snapshot.layers().iter().map(|layer| &**layer))?;
         let wanted = Height((newest.0 + 1).saturating_sub(self.window.max(1))).min(oldest_snapshot(&snapshot)?);
         let blocks = snapshot.layers().len() as u64;
         let oldest = commit::sweep(&transaction, snapshot.base().oldest, wanted, blocks)?;

@@ -22,6 +22,7 @@ use rustorium_types::{
 
 use crate::storage::StoreError;
 
+pub(crate) mod delta;
 pub(crate) mod key;
 mod pack;
 pub(crate) mod page;

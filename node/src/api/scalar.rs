@@ -152,7 +152,9 @@ impl Bytes {
 
     fn from_text(text: &str) -> Result<Self, String> {
         let digits = text.strip_prefix("0x").ok_or("bytes start with 0x")?;
-        hex::decode(digits).map(|bytes| Self(bytes.into())).map_err(|error| format!("not hex: {error}"))
+        let mut bytes = vec![0; digits.len() / 2];
+        hex::decode_to_slice(digits, &mut bytes).map_err(|error| format!("not hex: {error}"))?;
+        Ok(bytes.into())
     }
 }
 
@@ -181,10 +183,11 @@ impl DateTime {
 
 /// The text of bytes.
 pub(crate) fn hex_text(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 + 2 * bytes.len());
-    text.push_str("0x");
-    text.push_str(&hex::encode(bytes));
-    text
+    let mut text = vec![b'0'; 2 + 2 * bytes.len()];
+    text[1] = b'x';
+    // Twice as long as the bytes, and ASCII.
+    _ = hex::encode_to_slice(bytes, &mut text[2..]);
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// What a JSON number counts.

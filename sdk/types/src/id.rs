@@ -31,8 +31,11 @@ impl Hash {
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digits = [0; 64];
+        // Twice as long as the bytes, and ASCII.
+        _ = hex::encode_to_slice(self.0, &mut digits);
         f.write_str("0x")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(str::from_utf8(&digits).unwrap_or_default())
     }
 }
 

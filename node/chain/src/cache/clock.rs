@@ -8,12 +8,14 @@
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasher, Hash, RandomState},
+    hash::{BuildHasher, Hash},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
+
+use foldhash::fast::RandomState;
 
 /// Enough that two threads seldom meet; few enough that a small budget is not cut to pieces.
 const SHARDS: usize = 16;
@@ -42,7 +44,7 @@ pub struct CacheCounts {
 impl<K: Hash + Eq + Clone, V> Clock<K, V> {
     pub(crate) fn new(budget_bytes: usize) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new(budget_bytes / SHARDS))).collect();
-        Self { shards, hasher: RandomState::new(), hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+        Self { shards, hasher: RandomState::default(), hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
     }
 
     /// The shard of a key, locked. Whoever panicked with it can have lost entries, not broken them.
@@ -80,7 +82,7 @@ impl<K: Hash + Eq + Clone, V> Clock<K, V> {
 
 /// Part of a [`Clock`].
 pub(crate) struct Shard<K, V> {
-    places: HashMap<K, usize>,
+    places: HashMap<K, usize, RandomState>,
     slots: Vec<Option<Slot<K, V>>>,
     free: Vec<usize>,
     hand: usize,
@@ -97,7 +99,7 @@ struct Slot<K, V> {
 
 impl<K: Hash + Eq + Clone, V> Shard<K, V> {
     fn new(budget: usize) -> Self {
-        Self { places: HashMap::new(), slots: Vec::new(), free: Vec::new(), hand: 0, bytes: 0, budget }
+        Self { places: HashMap::default(), slots: Vec::new(), free: Vec::new(), hand: 0, bytes: 0, budget }
     }
 
     /// The value of a key.

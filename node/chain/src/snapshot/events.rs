@@ -142,17 +142,21 @@ impl Snapshot {
         Ok(FoundEvent { position, transaction: receipt.transaction, event })
     }
 
+    /// The places of a transaction's events, which lie side by side among those of its block.
     fn events_of(&self, at: TransactionPosition, reverse: bool) -> Result<Positions<'_>, StoreError> {
-        let (low, high) = ((at.index, 0), (at.index, u32::MAX));
-        let places: Vec<_> = match self.layer(at.height) {
-            Some(layer) => layer_places(layer, &Source::All).collect(),
+        let indexes: Vec<u32> = match self.layer(at.height) {
+            Some(layer) => {
+                let events = &layer.block.events;
+                let first = events.partition_point(|event| event.transaction_index < at.index);
+                let own = events[first..].iter().take_while(|event| event.transaction_index == at.index);
+                own.map(|event| event.event_index).collect()
+            }
             None => match self.base.tables.events.get(at.height.0)? {
-                Some(row) => row_places(row.value())?,
+                Some(row) => indexes_of(row.value(), at.index).ok_or(StoreError::damaged("events"))?,
                 None => Vec::new(),
             },
         };
-        let wanted = places.into_iter().filter(move |place| (low..=high).contains(place));
-        let positions = wanted.map(move |place| Ok(position(at.height, place)));
+        let positions = indexes.into_iter().map(move |event| Ok(position(at.height, (at.index, event))));
         Ok(if reverse { Box::new(positions.rev()) } else { Box::new(positions) })
     }
 
@@ -298,17 +302,35 @@ fn row_places(row: &[u8]) -> Result<Vec<(u32, u32)>, StoreError> {
 }
 
 fn find_event(rows: Rows<'_>, place: (u32, u32)) -> Option<Event> {
+    let item = rows.get(first_from(rows, place)?)?;
+    (read_place(item.first_chunk()?) == place).then(|| borsh::from_slice(item).ok())?
+}
+
+/// The indexes of the events of a row that are of a transaction.
+fn indexes_of(row: &[u8], transaction: u32) -> Option<Vec<u32>> {
+    let rows = Rows::new(row)?;
+    let mut indexes = Vec::new();
+    for at in first_from(rows, (transaction, 0))?..rows.len() {
+        match read_place(rows.get(at)?.first_chunk()?) {
+            (of, event) if of == transaction => indexes.push(event),
+            _ => break,
+        }
+    }
+    Some(indexes)
+}
+
+/// The index of the first item of a row that is not before a place.
+fn first_from(rows: Rows<'_>, place: (u32, u32)) -> Option<usize> {
     let (mut low, mut high) = (0, rows.len());
     while low < high {
         let middle = low.midpoint(high);
-        let item = rows.get(middle)?;
-        match read_place(item.first_chunk()?).cmp(&place) {
-            std::cmp::Ordering::Equal => return borsh::from_slice(item).ok(),
-            std::cmp::Ordering::Less => low = middle + 1,
-            std::cmp::Ordering::Greater => high = middle,
+        if read_place(rows.get(middle)?.first_chunk()?) < place {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
     }
-    None
+    Some(low)
 }
 
 #[cfg(test)]

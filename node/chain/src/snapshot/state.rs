@@ -7,7 +7,12 @@ use rustorium_runtime::{CacheManager, StateError, StateKey, StateRead, Writes};
 use rustorium_types::id::Height;
 
 use super::{Base, Shared, Snapshot};
-use crate::storage::{HeightError, StoreError, runs::Runs, schema::ValueKey, written};
+use crate::storage::{
+    HeightError, StoreError,
+    runs::Runs,
+    schema::{StoredValue, ValueKey},
+    undo,
+};
 
 /// State as of one height: a hit in the cache answers at once, a miss reads storage and fills the cache.
 #[derive(Clone)]
@@ -34,11 +39,11 @@ impl Snapshot {
         written.filter(move |key| after.is_none_or(|after| *key > after)).cloned()
     }
 
-    /// All versions of values of the last commit in a range.
+    /// The newest values of the last commit in a range, and what stands for entries that were removed.
     pub(crate) fn stored_values<'a>(
         &self,
-        range: impl RangeBounds<(&'a [u8; 32], &'a [u8], u64)> + 'a,
-    ) -> Result<redb::Range<'static, ValueKey, Option<&'static [u8]>>, StoreError> {
+        range: impl RangeBounds<(&'a [u8; 32], &'a [u8])> + 'a,
+    ) -> Result<redb::Range<'static, ValueKey, StoredValue>, StoreError> {
         Ok(self.base.tables.values.range(range)?)
     }
 
@@ -63,8 +68,8 @@ impl StateAt {
             return Ok(Writes::new());
         }
         let mut keys: BTreeSet<StateKey> = self.runs.written(earlier, self.height).cloned().collect();
-        for row in self.base.tables.garbage.range(earlier.0 + 1..=self.height.0)? {
-            keys.extend(written(row?.1.value())?);
+        for row in self.base.tables.undo_values.range(earlier.0 + 1..=self.height.0)? {
+            keys.extend(undo::written(row?.1.value())?.into_iter().map(|(key, _)| key));
         }
         let mut back = Writes::new();
         for key in keys {
@@ -93,11 +98,20 @@ impl Base {
     /// The value of an entry at a height, and since which height it has had it: for an entry of which nothing
     /// is known, since the oldest height of which all is known.
     pub(crate) fn value(&self, key: &StateKey, at: Height) -> Result<(Option<Bytes>, Height), StoreError> {
-        let (contract, bytes) = (&key.contract.0, key.key.as_ref());
-        let mut versions = self.tables.values.range((contract, bytes, !at.0)..=(contract, bytes, u64::MAX))?;
-        let Some(newest) = versions.next() else { return Ok((None, self.oldest)) };
-        let (version, value) = newest?;
-        Ok((value.value().map(Bytes::copy_from_slice), Height(!version.value().2)))
+        let Some(newest) = self.tables.values.get((&key.contract.0, key.key.as_ref()))? else {
+            return Ok((None, self.oldest));
+        };
+        let (since, value) = newest.value();
+        let (mut since, mut value) = (Height(since), value.map(Bytes::copy_from_slice));
+        while since > at {
+            let row = self.tables.undo_values.get(since.0)?.ok_or(StoreError::damaged("what a block replaced"))?;
+            match undo::value_before(row.value(), key)? {
+                Some((before, older)) if before < since => (since, value) = (before, older),
+                Some(_) => return Err(StoreError::damaged("what a block replaced")),
+                None => return Ok((None, self.oldest)),
+            }
+        }
+        Ok((value, since))
     }
 }
 

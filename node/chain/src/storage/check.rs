@@ -12,7 +12,9 @@ use rustorium_types::{
 
 use super::{
     Store, StoreError, commit, open,
-    schema::{KEYS, META, META_OLDEST, META_PAGE_FORMAT, PAGE_FORMAT, PAGES, ROOTS, VALUES, ValueKey},
+    schema::{
+        KEYS, META, META_OLDEST, META_PAGE_FORMAT, PAGE_FORMAT, PAGES, ROOTS, StoredValue, UNDO_PAGES, VALUES, ValueKey,
+    },
 };
 use crate::{
     snapshot::Base,
@@ -24,7 +26,7 @@ use crate::{
     },
 };
 
-type Values = ReadOnlyTable<ValueKey, Option<&'static [u8]>>;
+type Values = ReadOnlyTable<ValueKey, StoredValue>;
 type Keys = ReadOnlyTable<&'static KeyDigest, (&'static [u8; 32], &'static [u8])>;
 
 /// Entries that are added to a tree at once.
@@ -76,8 +78,16 @@ pub(super) fn rebuild_pages(database: &Database, height: Height) -> Result<(), S
     let rebuilt = Rebuilt::new(&read.open_table(VALUES)?, &read.open_table(KEYS)?, height)?;
     let transaction = open::begin(database)?;
     transaction.delete_table(PAGES)?;
+    transaction.delete_table(UNDO_PAGES)?;
     transaction.delete_table(ROOTS)?;
-    commit::write_tree(&transaction, height, rebuilt.top.as_ref(), &rebuilt.pages)?;
+    transaction.open_table(UNDO_PAGES)?;
+    {
+        let mut pages = transaction.open_table(PAGES)?;
+        for (prefix, page) in &rebuilt.pages {
+            pages.insert(prefix.to_bytes().as_slice(), (height.0, page.encode().as_slice()))?;
+        }
+    }
+    commit::write_root(&transaction, height, rebuilt.top.as_ref())?;
     transaction.open_table(META)?.insert(META_PAGE_FORMAT, PAGE_FORMAT.to_le_bytes().as_slice())?;
     commit::set_height(&transaction, META_OLDEST, height)?;
     transaction.commit()?;
@@ -96,16 +106,10 @@ impl Rebuilt {
     fn new(values: &Values, keys: &Keys, height: Height) -> Result<Self, StoreError> {
         let mut rebuilt = Self { height, top: None, pages: HashMap::new(), entries: 0 };
         let mut batch = Writes::new();
-        let mut last: Option<([u8; 32], Vec<u8>)> = None;
         for row in values.iter()? {
             let (key, value) = row?;
-            let (contract, key, _) = key.value();
-            // The newest version of an entry comes first.
-            if last.as_ref().is_some_and(|(of, last)| of == contract && last == key) {
-                continue;
-            }
-            last = Some((*contract, key.to_vec()));
-            let Some(value) = value.value() else { continue };
+            let (contract, key) = key.value();
+            let Some(value) = value.value().1 else { continue };
             let key = StateKey::new(ContractId(*contract), Bytes::copy_from_slice(key));
             check_key(keys, &key)?;
             rebuilt.entries += 1;
@@ -240,19 +244,19 @@ mod tests {
                 other => panic!("expected damage, found {other:?}"),
             }
         };
-        let entry = (&[7; 32], &[1_u8, 0][..], !3_u64);
-        assert_eq!(damage(&|on| drop(on.open_table(VALUES).unwrap().insert(entry, Some(&[9_u8][..])))), "a value");
+        let entry = (&[7; 32], &[1_u8, 0][..]);
+        let spoiled = (3, Some(&[9_u8][..]));
+        assert_eq!(damage(&|on| drop(on.open_table(VALUES).unwrap().insert(entry, spoiled))), "a value");
         assert_eq!(damage(&|on| drop(on.open_table(KEYS).unwrap().pop_first())), "a key");
         let spoil_page = |on: &redb::WriteTransaction| {
             let mut pages = on.open_table(PAGES).unwrap();
-            // The last page of the newest version: its last byte is part of a hash.
-            let newest: Vec<_> =
-                pages.iter().unwrap().map(Result::unwrap).filter(|(key, _)| key.value().1 == 3).collect();
-            let (key, row) = newest.last().unwrap();
-            let ((prefix, height), mut row) = ((key.value().0.to_vec(), key.value().1), row.value().to_vec());
-            drop(newest);
+            let (prefix, height, mut row) = {
+                let (key, row) = pages.last().unwrap().unwrap();
+                (key.value().to_vec(), row.value().0, row.value().1.to_vec())
+            };
+            // The last byte is part of a hash.
             *row.last_mut().unwrap() ^= 1;
-            pages.insert((prefix.as_slice(), height), row.as_slice()).unwrap();
+            pages.insert(prefix.as_slice(), (height, row.as_slice())).unwrap();
         };
         assert_eq!(damage(&spoil_page), "a page");
     }

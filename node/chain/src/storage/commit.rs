@@ -1,20 +1,19 @@
 //! Blocks into the database: several in one transaction, and what no kept height uses any more out of it.
 //!
-//! What is written at height h and replaces something leaves a row in `garbage`: the keys that it wrote and the
-//! pages that it superseded. Once h is the oldest kept height, versions of those keys from before h and those
-//! pages serve nobody, and go in the same transaction as new blocks come. So a commit removes about as much as
-//! it adds, and nothing is ever searched for.
-//!
-//! ```text
-//! garbage   borsh ( [ (contract, storage key) ], [ (prefix, height) ] )
-//! ```
+//! Of an entry or a page that several of the blocks write, the newest version is stored, and what each of them
+//! replaced goes into the row of its height (`undo.rs`). Once a height is the oldest that is kept its row serves
+//! nobody, and goes in the same transaction as new blocks come. So a commit removes about as much as it adds, and
+//! nothing is ever searched for.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
-use redb::{ReadableTable, Table, WriteTransaction};
+use redb::{ReadableTable, WriteTransaction};
 use rustorium_runtime::{StateKey, Writes};
 use rustorium_types::{
-    id::{ContractId, Height},
+    id::Height,
     tree::{KeyDigest, key_digest},
 };
 
@@ -24,37 +23,30 @@ use super::{
     layer::Layer,
     rows,
     schema::{
-        ACCOUNT_INDEX, BODIES, DIAGNOSTICS, EVENT_INDEX, EVENTS, FIELD_INDEX, GARBAGE, HEADER_INDEX, HEADERS, KEYS,
-        META, META_HEIGHT, META_OLDEST, PAGES, RECEIPTS, RESULT_TREE, RESULTS, ROOTS, TX_INDEX, UNDONE, VALUES,
-        ValueKey, short,
+        ACCOUNT_INDEX, BODIES, DIAGNOSTICS, EVENT_INDEX, EVENTS, FIELD_INDEX, HEADER_INDEX, HEADERS, KEYS, META,
+        META_HEIGHT, META_OLDEST, PAGES, RECEIPTS, RESULT_TREE, RESULTS, ROOTS, StoredValue, TX_INDEX, UNDO_PAGES,
+        UNDO_VALUES, UNDONE, VALUES, ValueKey, short,
     },
+    undo::{self, ValueUndo, Version},
 };
 use crate::tree::{
-    TreeUpdate,
+    Pages, TreeUpdate,
     key::Prefix,
-    page::{Node, Page},
+    page::{Node, Page, PageId},
 };
 
-/// Heights of garbage removed for each height added, at the most: a window made smaller is reached step by step.
+/// Heights of undo rows removed for each height added, at the most: a window made smaller is reached step by step.
 const SWEPT_PER_BLOCK: u64 = 4;
 
-/// Keys that a height wrote, and pages that it superseded.
-type Garbage = (Vec<(ContractId, Vec<u8>)>, Vec<(Vec<u8>, Height)>);
-
-/// The keys that a height wrote, of its row in `garbage`.
-pub(crate) fn written(row: &[u8]) -> Result<Vec<StateKey>, StoreError> {
-    let (written, _): Garbage = borsh::from_slice(row).map_err(|_| StoreError::damaged("a list of garbage"))?;
-    Ok(written.into_iter().map(|(contract, key)| StateKey::new(contract, key)).collect())
-}
-
-/// Writes blocks, consecutive and following the newest height of the database.
+/// Writes blocks, consecutive and following the newest height of the database. `pages` has the tree's pages before
+/// each of them.
 pub(crate) fn write_blocks<'a>(
     transaction: &WriteTransaction,
+    pages: &dyn Pages,
     layers: impl Iterator<Item = &'a Layer> + Clone,
 ) -> Result<(), StoreError> {
-    for layer in layers.clone() {
-        write_state(transaction, layer.height(), &layer.writes, &layer.tree)?;
-    }
+    write_values(transaction, layers.clone().map(|layer| (layer.height(), &*layer.writes)))?;
+    write_trees(transaction, pages, layers.clone().map(|layer| &layer.tree))?;
     write_bodies(transaction, layers.clone())?;
     write_outcomes(transaction, layers.clone())?;
     write_indexes(transaction, layers.clone())?;
@@ -70,43 +62,87 @@ pub(crate) fn set_height(transaction: &WriteTransaction, name: &str, height: Hei
     Ok(())
 }
 
-/// Writes the values and the tree of a height.
-pub(crate) fn write_state(
+/// Writes the values of heights, rising, and what they replaced.
+pub(crate) fn write_values<'a>(
     transaction: &WriteTransaction,
-    height: Height,
-    writes: &Writes,
-    tree: &TreeUpdate,
+    blocks: impl Iterator<Item = (Height, &'a Writes)>,
 ) -> Result<(), StoreError> {
     let mut values = transaction.open_table(VALUES)?;
-    for (key, value) in writes {
-        values.insert((&key.contract.0, key.key.as_ref(), !height.0), value.as_deref())?;
+    let mut undo_values = transaction.open_table(UNDO_VALUES)?;
+    let mut newest: BTreeMap<&StateKey, Version<&[u8]>> = BTreeMap::new();
+    for (height, writes) in blocks {
+        let mut undo = Vec::with_capacity(writes.len());
+        for (key, value) in writes {
+            let row = |before| {
+                let undo = ValueUndo { contract: key.contract, key: &key.key, is_removed: value.is_none(), before };
+                borsh::to_vec(&undo).unwrap_or_default()
+            };
+            undo.push(match newest.insert(key, (height, value.as_deref())) {
+                Some(before) => row(Some(before)),
+                None => match values.get((&key.contract.0, key.key.as_ref()))? {
+                    Some(stored) => {
+                        let (height, value) = stored.value();
+                        row(Some((Height(height), value)))
+                    }
+                    None => row(None),
+                },
+            });
+        }
+        undo_values.insert(height.0, rows::pack(undo).as_slice())?;
     }
-    let mut keys = transaction.open_table(KEYS)?;
-    for (digest, key) in tree.keys() {
-        keys.insert(digest, (&key.contract.0, key.key.as_ref()))?;
+    for (key, (height, value)) in newest {
+        values.insert((&key.contract.0, key.key.as_ref()), (height.0, value))?;
     }
-    write_tree(transaction, height, tree.top().as_ref(), tree.pages())?;
-    let written = writes.keys().map(|key| (key.contract, key.key.to_vec())).collect();
-    let freed = tree.freed().iter().map(|page| (page.prefix.to_bytes(), page.height)).collect();
-    let garbage: Garbage = (written, freed);
-    let garbage = borsh::to_vec(&garbage).unwrap_or_default();
-    transaction.open_table(GARBAGE)?.insert(height.0, garbage.as_slice())?;
     Ok(())
 }
 
-/// Writes the pages of a version of the tree, and what leads to them.
-pub(crate) fn write_tree(
+/// Writes the trees of heights, rising, and what they replaced. `before` has the pages that they replace.
+pub(crate) fn write_trees<'a>(
     transaction: &WriteTransaction,
-    height: Height,
-    top: Option<&Node>,
-    pages: &HashMap<Prefix, Arc<Page>>,
+    before: &dyn Pages,
+    trees: impl Iterator<Item = &'a TreeUpdate>,
 ) -> Result<(), StoreError> {
-    let mut table = transaction.open_table(PAGES)?;
-    let mut pages: Vec<_> = pages.iter().collect();
-    pages.sort_unstable_by_key(|(prefix, _)| **prefix);
-    for (prefix, page) in pages {
-        table.insert((prefix.to_bytes().as_slice(), height.0), page.encode().as_slice())?;
+    let mut keys = transaction.open_table(KEYS)?;
+    let mut pages = transaction.open_table(PAGES)?;
+    let mut undo_pages = transaction.open_table(UNDO_PAGES)?;
+    let mut newest: BTreeMap<Prefix, (Height, &'a Arc<Page>)> = BTreeMap::new();
+    for tree in trees {
+        let height = tree.height();
+        for (digest, key) in tree.keys() {
+            keys.insert(digest, (&key.contract.0, key.key.as_ref()))?;
+        }
+        let freed: HashMap<Prefix, &PageId> = tree.freed().iter().map(|page| (page.prefix, page)).collect();
+        let mut undo = BTreeMap::new();
+        for (prefix, page) in tree.pages() {
+            let row = match (newest.insert(*prefix, (height, page)), freed.get(prefix)) {
+                (Some((height, older)), _) => undo::page_undo(page, Some((height, older))),
+                (None, Some(id)) => undo::page_undo(page, Some((id.height, &*before.page(id)?))),
+                // There may have been one long ago.
+                (None, None) => match pages.get(prefix.to_bytes().as_slice())? {
+                    Some(stored) => {
+                        let (height, row) = stored.value();
+                        let older = Page::decode(*prefix, row).ok_or(StoreError::damaged("a page"))?;
+                        undo::page_undo(page, Some((Height(height), &older)))
+                    }
+                    None => undo::page_undo(page, None),
+                },
+            };
+            undo.insert(*prefix, row);
+        }
+        for page in tree.freed().iter().filter(|page| !tree.pages().contains_key(&page.prefix)) {
+            undo.insert(page.prefix, undo::page_dropped(page));
+        }
+        undo_pages.insert(height.0, rows::pack(undo.values()).as_slice())?;
+        write_root(transaction, height, tree.top().as_ref())?;
     }
+    for (prefix, (height, page)) in newest {
+        pages.insert(prefix.to_bytes().as_slice(), (height.0, page.encode().as_slice()))?;
+    }
+    Ok(())
+}
+
+/// Writes what leads to the tree of a height.
+pub(crate) fn write_root(transaction: &WriteTransaction, height: Height, top: Option<&Node>) -> Result<(), StoreError> {
     let mut row = Vec::new();
     if let Some(node) = top {
         node.encode(&mut row);
@@ -206,22 +242,24 @@ pub(crate) fn sweep(
     if reached <= oldest.0 {
         return Ok(oldest);
     }
-    let mut garbage = transaction.open_table(GARBAGE)?;
-    let mut roots = transaction.open_table(ROOTS)?;
-    let mut pages = transaction.open_table(PAGES)?;
-    let mut values = transaction.open_table(VALUES)?;
-    let mut keys = transaction.open_table(KEYS)?;
-    for row in garbage.extract_from_if(..=reached, |_, _| true)? {
+    let (mut values, mut keys) = (transaction.open_table(VALUES)?, transaction.open_table(KEYS)?);
+    for row in transaction.open_table(UNDO_VALUES)?.extract_from_if(..=reached, |_, _| true)? {
         let (height, row) = row?;
-        let (written, freed): Garbage =
-            borsh::from_slice(row.value()).map_err(|_| StoreError::damaged("a list of garbage"))?;
-        for (contract, key) in written {
-            sweep_versions(&mut values, &mut keys, contract, &key, Height(height.value()))?;
-        }
-        for (prefix, height) in freed {
-            pages.remove((prefix.as_slice(), height.0))?;
+        for (key, _) in undo::written(row.value())?.into_iter().filter(|(_, is_removed)| *is_removed) {
+            sweep_entry(&mut values, &mut keys, &key, height.value())?;
         }
     }
+    let mut pages = transaction.open_table(PAGES)?;
+    for row in transaction.open_table(UNDO_PAGES)?.extract_from_if(..=reached, |_, _| true)? {
+        for page in undo::dropped(row?.1.value())? {
+            let prefix = page.prefix.to_bytes();
+            let is_newest = pages.get(prefix.as_slice())?.is_some_and(|stored| stored.value().0 == page.height.0);
+            if is_newest {
+                pages.remove(prefix.as_slice())?;
+            }
+        }
+    }
+    let mut roots = transaction.open_table(ROOTS)?;
     for height in oldest.0..reached {
         roots.remove(height)?;
     }
@@ -229,33 +267,18 @@ pub(crate) fn sweep(
     Ok(Height(reached))
 }
 
-/// Removes the versions of an entry that its version of `height` replaced, and that one too if it says that
-/// there is no such entry.
-fn sweep_versions(
-    values: &mut Table<'_, ValueKey, Option<&'static [u8]>>,
-    keys: &mut Table<'_, &'static KeyDigest, (&'static [u8; 32], &'static [u8])>,
-    contract: ContractId,
-    key: &[u8],
-    height: Height,
+/// Removes what stands for an entry that a height removed, unless it was written again.
+fn sweep_entry(
+    values: &mut redb::Table<'_, ValueKey, StoredValue>,
+    keys: &mut redb::Table<'_, &'static KeyDigest, (&'static [u8; 32], &'static [u8])>,
+    key: &StateKey,
+    height: u64,
 ) -> Result<(), StoreError> {
-    let mut replaced = Vec::new();
-    let mut is_removed = false;
-    for version in values.range((&contract.0, key, !height.0)..=(&contract.0, key, u64::MAX))? {
-        let (at, value) = version?;
-        let at = at.value().2;
-        if at != !height.0 {
-            replaced.push(at);
-        } else if value.value().is_none() {
-            is_removed = true;
-            replaced.push(at);
-        }
-    }
-    for at in replaced {
-        values.remove((&contract.0, key, at))?;
-    }
-    let is_gone = is_removed && values.range((&contract.0, key, 0)..=(&contract.0, key, u64::MAX))?.next().is_none();
-    if is_gone {
-        keys.remove(&key_digest(contract, key))?;
+    let entry = (&key.contract.0, key.key.as_ref());
+    let is_newest = values.get(entry)?.is_some_and(|stored| stored.value().0 == height);
+    if is_newest {
+        values.remove(entry)?;
+        keys.remove(&key_digest(key.contract, &key.key))?;
     }
     Ok(())
 }

@@ -38,6 +38,17 @@ pub enum StoreError {
         /// The newest that is known.
         known: u16,
     },
+    /// The database was written by older software, in tables that are no longer read.
+    #[error(
+        "the data directory has format {found}, which this software no longer reads: make it again from its log, in \
+         format {known}, with `rustorium replay --into DIR`"
+    )]
+    OlderFormat {
+        /// The format found.
+        found: u16,
+        /// The one that is written.
+        known: u16,
+    },
     /// The database belongs to another chain.
     #[error("the data directory belongs to the chain {stored}, not to {wanted}")]
     OtherGenesis {

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use foldhash::fast::RandomState;
 use rustorium_runtime::Writes;
 use rustorium_types::{
     block::BlockResult,
@@ -20,7 +21,7 @@ pub(crate) struct Layer {
     pub(crate) tree: TreeUpdate,
     pub(crate) index: BlockIndex,
     /// Receipts by transaction.
-    pub(crate) transactions: HashMap<Hash, u32>,
+    pub(crate) transactions: HashMap<Hash, u32, RandomState>,
     /// The subtrees over results that this block's result completes.
     pub(crate) result_nodes: Vec<(Node, Hash)>,
     /// The height whose state it began with, if it began with a revert.

@@ -116,6 +116,7 @@ impl Store {
             }
             Some(meta) => {
                 meta.check_genesis(&bytes, genesis_hash)?;
+                meta.check_format()?;
                 if meta.page_format == PAGE_FORMAT {
                     (meta.height, meta.oldest)
                 } else {
@@ -190,7 +191,8 @@ fn initialise(database: &Database, genesis: &Genesis, bytes: &[u8]) -> Result<()
     let tree = first::tree(&writes)?;
     let transaction = begin(database)?;
     schema::create(&transaction)?;
-    commit::write_state(&transaction, Height::ZERO, &writes, &tree)?;
+    commit::write_values(&transaction, [(Height::ZERO, &writes)].into_iter())?;
+    commit::write_trees(&transaction, &first::NoPages, [&tree].into_iter())?;
     {
         let mut meta = transaction.open_table(META)?;
         meta.insert(META_FORMAT, FORMAT.to_le_bytes().as_slice())?;
@@ -206,6 +208,7 @@ fn initialise(database: &Database, genesis: &Genesis, bytes: &[u8]) -> Result<()
 /// What a database says of itself.
 struct Meta {
     genesis: Vec<u8>,
+    format: u16,
     page_format: u16,
     height: Height,
     oldest: Height,
@@ -235,10 +238,19 @@ impl Meta {
         }
         Ok(Some(Self {
             genesis: row(META_GENESIS)?,
+            format: found,
             page_format,
             height: height(META_HEIGHT)?,
             oldest: height(META_OLDEST)?,
         }))
+    }
+
+    /// Refuses tables that are no longer read. The genesis of such a directory is still known.
+    fn check_format(&self) -> Result<(), StoreError> {
+        if self.format == FORMAT {
+            return Ok(());
+        }
+        Err(StoreError::OlderFormat { found: self.format, known: FORMAT })
     }
 
     fn check_genesis(&self, wanted: &[u8], hash: Hash) -> Result<(), StoreError> {
@@ -284,7 +296,7 @@ mod tests {
         let error = refused(dir.path(), &genesis());
         assert_eq!(
             error.to_string(),
-            "the data directory has format 9; this software knows formats up to 1: use a newer version"
+            "the data directory has format 9; this software knows formats up to 2: use a newer version"
         );
     }
 

@@ -14,6 +14,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 use rustorium_runtime::{StateKey, Writes};
 use rustorium_types::id::Height;
 
@@ -24,7 +25,7 @@ pub(crate) struct Runs(Vec<Arc<Run>>);
 struct Run {
     blocks: usize,
     /// Values of each key, heights rising.
-    values: HashMap<StateKey, Vec<(Height, Option<Bytes>)>>,
+    values: HashMap<StateKey, Vec<(Height, Option<Bytes>)>, RandomState>,
 }
 
 impl Runs {
@@ -43,7 +44,7 @@ impl Runs {
             fits.then_some(())
         });
         let older = self.0.split_off(self.0.len() - swallowed.count());
-        let mut joined = Run { blocks: 1, values: HashMap::new() };
+        let mut joined = Run { blocks: 1, values: HashMap::default() };
         for run in older {
             joined.blocks += run.blocks;
             for (key, values) in &run.values {

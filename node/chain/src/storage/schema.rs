@@ -10,11 +10,12 @@
 //! diagnostics     height                                 → borsh, by receipt; no row where there are none
 //! results         height                                 → borsh(BlockResult)
 //! result_tree     level, index                           → hash of a complete subtree over results
-//! values          contract, storage key, !height         → value, or none where it was removed
+//! values          contract, storage key                  → the height that wrote it, and the value or none
 //! keys            digest                                 → contract, storage key
-//! pages           prefix, height                         → a page of the state tree
+//! pages           prefix                                 → the height that wrote it, and the page
 //! roots           height                                 → what leads to the tree, a node; empty for no entries
-//! garbage         height                                 → what only older heights use
+//! undo_values     height                                 → rows of the values that it replaced
+//! undo_pages      height                                 → rows of the pages that it replaced
 //! undone          height of a revert                     → the height that it went back to
 //! event_index     topic 16, height                       → (transaction, event) …
 //! field_index     topic 16, height, transaction, event   →
@@ -22,10 +23,10 @@
 //! tx_index        first 16 bytes of the hash             → height, transaction
 //! ```
 //!
-//! Heights in `values` are complemented, so that the newest version of an entry comes first. Everything is keyed
-//! by height or ends in one, so that appending touches the end of few subtrees. A topic is the digest of what is
-//! searched for (see [`super::index`]); 16 bytes of a hash make a collision as dear as 2⁶⁴ hashes, and what is
-//! found through one is compared with what was asked for wherever that is stored.
+//! Of state the newest version is stored as it is, older ones as what each height replaced (see [`super::undo`]).
+//! Almost everything else is keyed by height or ends in one, so that appending touches the end of few subtrees. A
+//! topic is the digest of what is searched for (see [`super::index`]); 16 bytes of a hash make a collision as dear as
+//! 2⁶⁴ hashes, and what is found through one is compared with what was asked for wherever that is stored.
 
 use redb::{ReadOnlyTable, ReadTransaction, TableDefinition, WriteTransaction};
 use rustorium_types::id::Hash;
@@ -33,7 +34,7 @@ use rustorium_types::id::Hash;
 use super::error::StoreError;
 
 /// The format that this software writes.
-pub(crate) const FORMAT: u16 = 1;
+pub(crate) const FORMAT: u16 = 2;
 /// The format of pages; another one is rebuilt from the values.
 pub(crate) const PAGE_FORMAT: u16 = 1;
 
@@ -58,8 +59,10 @@ pub(crate) fn short(hash: &Hash) -> Short {
     short
 }
 
-/// Key of `values`: contract, storage key, complemented height.
-pub(crate) type ValueKey = (&'static [u8; 32], &'static [u8], u64);
+/// Key of `values`: contract, storage key.
+pub(crate) type ValueKey = (&'static [u8; 32], &'static [u8]);
+/// Row of `values`: the height that wrote it, and the value, or none if it removed the entry.
+pub(crate) type StoredValue = (u64, Option<&'static [u8]>);
 /// Key of `field_index`.
 pub(crate) type FieldKey = (&'static Short, u64, u32, u32);
 
@@ -103,11 +106,12 @@ tables! {
     diagnostics: DIAGNOSTICS "diagnostics" (u64 => &'static [u8]);
     results: RESULTS "results" (u64 => &'static [u8]);
     result_tree: RESULT_TREE "result_tree" ((u8, u64) => &'static [u8; 32]);
-    values: VALUES "values" (ValueKey => Option<&'static [u8]>);
+    values: VALUES "values" (ValueKey => StoredValue);
     keys: KEYS "keys" (&'static [u8; 31] => (&'static [u8; 32], &'static [u8]));
-    pages: PAGES "pages" ((&'static [u8], u64) => &'static [u8]);
+    pages: PAGES "pages" (&'static [u8] => (u64, &'static [u8]));
     roots: ROOTS "roots" (u64 => &'static [u8]);
-    garbage: GARBAGE "garbage" (u64 => &'static [u8]);
+    undo_values: UNDO_VALUES "undo_values" (u64 => &'static [u8]);
+    undo_pages: UNDO_PAGES "undo_pages" (u64 => &'static [u8]);
     event_index: EVENT_INDEX "event_index" ((&'static Short, u64) => &'static [u8]);
     field_index: FIELD_INDEX "field_index" (FieldKey => ());
     account_index: ACCOUNT_INDEX "account_index" ((&'static [u8; 32], u64, u32) => ());

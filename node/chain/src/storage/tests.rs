@@ -9,7 +9,7 @@ use rustorium_runtime::{CacheManager, StateKey, StateRead, Writes};
 use rustorium_types::id::{AccountId, ContractId, Hash, Height};
 
 use super::{
-    schema::{GARBAGE, KEYS, PAGES, ROOTS, VALUES},
+    schema::{KEYS, PAGES, ROOTS, UNDO_PAGES, UNDO_VALUES, VALUES},
     testing::{Content, block, genesis, options},
     *,
 };
@@ -215,7 +215,8 @@ fn what_nobody_can_read_is_swept() {
     assert_eq!(read.open_table(KEYS).expect("table").len().expect("length"), entries);
     assert_eq!(read.open_table(PAGES).expect("table").len().expect("length"), check.pages);
     assert_eq!(read.open_table(ROOTS).expect("table").len().expect("length"), 3);
-    assert_eq!(read.open_table(GARBAGE).expect("table").len().expect("length"), 2);
+    assert_eq!(read.open_table(UNDO_VALUES).expect("table").len().expect("length"), 2);
+    assert_eq!(read.open_table(UNDO_PAGES).expect("table").len().expect("length"), 2);
 }
 
 #[test]

@@ -2,12 +2,13 @@
 //!
 //! The tree is cut into stripes of [`STRIPE`] bits. A page holds the branches of one stripe under one prefix,
 //! with the leaves that hang from them; what is deeper is a link to another page. A page is immutable: a block
-//! that changes one writes a new version under its own height, and links name the version they mean, so an old
-//! root leads to the old pages and nothing needs to be searched for.
+//! that changes one makes a new version of its own height, and links name the version they mean, so an old root
+//! leads to the old pages. Of each page the newest version is stored as it is, the ones before it as differences
+//! ([`super::delta`]).
 //!
 //! ```text
-//! row (prefix, height) → nodes in pre-order: a branch, its left subtree, its right subtree
-//! branch   0 │ bit │ path: bits from the page's depth to `bit`, left-aligned │ index of the right child │ hash 32
+//! nodes in pre-order: a branch, its left subtree, its right subtree
+//! branch   0 │ bit │ path: bits from the page's depth to `bit`, left-aligned │ hash 32
 //! leaf     1 │ key 31 │ hash 32
 //! link     2 │ length of the prefix │ prefix │ height, 8 little-endian │ hash 32
 //! ```
@@ -81,7 +82,7 @@ impl Node {
     /// Appends the encoding.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Branch { bit, path, right, .. } => out.extend_from_slice(&[0, *bit, *path, *right]),
+            Self::Branch { bit, path, .. } => out.extend_from_slice(&[0, *bit, *path]),
             Self::Leaf { key, .. } => {
                 out.push(1);
                 out.extend_from_slice(key);
@@ -96,13 +97,14 @@ impl Node {
         out.extend_from_slice(&self.hash().to_be_bytes());
     }
 
-    /// Takes one encoding off the front of `bytes`; `None` if there is none.
+    /// Takes one encoding off the front of `bytes`; `None` if there is none. Where the right child of a branch is,
+    /// the page knows.
     pub(crate) fn decode(bytes: &mut &[u8]) -> Option<Self> {
         let [kind] = take(bytes)?;
         match kind {
             0 => {
-                let [bit, path, right] = take(bytes)?;
-                Some(Self::Branch { bit, path, right, hash: take_hash(bytes)? })
+                let [bit, path] = take(bytes)?;
+                Some(Self::Branch { bit, path, right: 0, hash: take_hash(bytes)? })
             }
             1 => Some(Self::Leaf { key: take(bytes)?, hash: take_hash(bytes)? }),
             2 => {
@@ -118,13 +120,13 @@ impl Node {
     }
 }
 
-fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     let (taken, rest) = bytes.split_first_chunk()?;
     *bytes = rest;
     Some(*taken)
 }
 
-fn take_hash(bytes: &mut &[u8]) -> Option<Field> {
+pub(super) fn take_hash(bytes: &mut &[u8]) -> Option<Field> {
     Field::from_be_bytes(&take(bytes)?).ok()
 }
 
@@ -147,15 +149,21 @@ impl Page {
 
     /// Reads a row; `None` if it is not what [`Page::encode`] writes.
     pub(crate) fn decode(prefix: Prefix, mut bytes: &[u8]) -> Option<Self> {
-        let mut nodes = Vec::with_capacity(bytes.len() / 60);
+        let mut nodes = Vec::with_capacity(bytes.len() / 35);
         while !bytes.is_empty() {
             if nodes.len() == NODES {
                 return None;
             }
             nodes.push(Node::decode(&mut bytes)?);
         }
-        let page = Self { prefix, nodes: nodes.into() };
-        (page.check(0, prefix.depth())? == page.nodes.len()).then_some(page)
+        Self::of(prefix, nodes)
+    }
+
+    /// A page of nodes in pre-order, wherever their branches think that right children are; `None` if they are not a
+    /// page of this prefix.
+    pub(crate) fn of(prefix: Prefix, nodes: Vec<Node>) -> Option<Self> {
+        let mut page = Self { prefix, nodes: nodes.into() };
+        (page.shape(0, prefix.depth())? == page.nodes.len()).then_some(page)
     }
 
     /// The prefix of all keys under a branch of this page, zeros behind.
@@ -177,18 +185,21 @@ impl Page {
         size_of::<Self>() + size_of_val(&*self.nodes)
     }
 
-    /// Checks the shape of the subtree at `index`, whose branches have bits of at least `from`; answers the
-    /// index behind it.
-    fn check(&self, index: usize, from: u8) -> Option<usize> {
-        match self.nodes.get(index)? {
+    /// Checks the shape of the subtree at `index`, whose branches have bits of at least `from`, and finds their right
+    /// children; answers the index behind it.
+    fn shape(&mut self, index: usize, from: u8) -> Option<usize> {
+        match *self.nodes.get(index)? {
             Node::Leaf { .. } => Some(index + 1),
             Node::Link { page, .. } => (page.prefix.depth() >= self.prefix.depth() + STRIPE).then_some(index + 1),
-            Node::Branch { bit, right, .. } => {
-                if *bit < from || stripe_depth(*bit) != self.prefix.depth() {
+            Node::Branch { bit, .. } => {
+                if bit < from || stripe_depth(bit) != self.prefix.depth() {
                     return None;
                 }
-                let behind_left = self.check(index + 1, bit + 1)?;
-                (behind_left == usize::from(*right)).then(|| self.check(behind_left, bit + 1))?
+                let behind_left = self.shape(index + 1, bit + 1)?;
+                if let Node::Branch { right, .. } = &mut self.nodes[index] {
+                    *right = u8::try_from(behind_left).ok()?;
+                }
+                self.shape(behind_left, bit + 1)
             }
         }
     }
@@ -236,7 +247,6 @@ mod tests {
             Page::decode(page.prefix, &page.encode())
         };
         let hash = Field::from_u64(1);
-        assert_eq!(spoil(0, Node::Branch { bit: 11, path: 0, right: 3, hash }), None, "right child elsewhere");
         assert_eq!(spoil(0, Node::Branch { bit: 15, path: 0, right: 2, hash }), None, "of another stripe");
         assert_eq!(spoil(2, Node::Branch { bit: 11, path: 0, right: 4, hash }), None, "bits do not rise");
         let near = PageId { prefix: Prefix::of(&[0; 31], 10), height: Height(1) };

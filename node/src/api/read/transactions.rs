@@ -43,8 +43,7 @@ impl Pinned {
     /// What became of a transaction; `None` if nothing is known of it.
     pub(crate) fn status(&self, hash: Hash) -> Result<Option<TransactionStatus>, ApiError> {
         if let Some(position) = self.snapshot().transaction(&hash)? {
-            let found = self.transaction_at(&mut Render::new(self), position)?;
-            return Ok(Some(found.status));
+            return self.ended_at(&mut Render::new(self), position).map(|(.., status)| Some(status));
         }
         Ok(self.app().admission().pool().known(&hash).map(|known| match known {
             Known::Accepted(accepted) => {
@@ -87,6 +86,17 @@ impl Pinned {
     }
 
     fn transaction_at(&self, render: &mut Render<'_>, position: TransactionPosition) -> Result<Transaction, ApiError> {
+        let (hash, sent, status) = self.ended_at(render, position)?;
+        let messages = render.messages(&sent.body, position.height)?;
+        Ok(shown(hash, sent, messages, status))
+    }
+
+    /// A transaction that has ended: its hash, what was sent, and what became of it.
+    fn ended_at(
+        &self,
+        render: &mut Render<'_>,
+        position: TransactionPosition,
+    ) -> Result<(Hash, Sent, TransactionStatus), ApiError> {
         let snapshot = self.snapshot();
         let missing = || ApiError::internal(format!("nothing is at {position:?}"));
         let receipt = snapshot.receipt(position)?.ok_or_else(missing)?;
@@ -108,8 +118,7 @@ impl Pinned {
             diagnostics: Some(&diagnostics),
         };
         let status = render.ended(&ended)?;
-        let messages = render.messages(&sent.body, position.height)?;
-        Ok(shown(receipt.transaction, sent, messages, status))
+        Ok((receipt.transaction, sent, status))
     }
 }
 
