@@ -2,14 +2,19 @@
 //!
 //! ```text
 //! stage: deploy a token, fund the senders ─► sign every transfer ─► clock on
-//!   connections take batches in turn, submit, wait until executed ─► clock off ─► check every balance
+//!   connections take batches in turn and submit ─► clock off ─► read every receipt, check every balance
 //! ```
 //!
 //! The clock runs from the first submission until the last receipt is readable; signing, funding and checking
-//! are outside it. In a closed loop a connection submits its next batch when the last one is answered; with a
-//! rate, batches are due at fixed times and a latency counts from the time due, so that a node that falls
-//! behind cannot hide it.
+//! are outside it. How connections go about it:
+//!
+//! - in a closed loop, one submission under way: the next when all of the last one is executed;
+//! - ahead, several under way: the next when the last one is accepted, as long as no more than so many wait for
+//!   execution;
+//! - at a rate: batches are due at fixed times and a latency counts from the time due, so that a node that falls
+//!   behind cannot hide it.
 
+mod ahead;
 mod clock;
 mod stage;
 
@@ -42,6 +47,8 @@ pub struct LoadOptions {
     pub connections: usize,
     /// Transfers of one submission.
     pub batch: usize,
+    /// Submissions of one connection that may be accepted and not executed yet; 1 is a closed loop. Not with a rate.
+    pub under_way: usize,
     /// Transfers a second; as fast as answers come if none.
     pub rate: Option<f64>,
     /// Accounts that send.
@@ -64,7 +71,8 @@ pub struct LoadReport {
     pub seconds: f64,
     /// Executed transfers a second.
     pub per_second: f64,
-    /// From submission (with a rate: from the time due) until the receipts of the batch.
+    /// From submission (with a rate: from the time due) until the receipts of the batch; with several under way,
+    /// until the batch is accepted.
     pub latency_ms: Latency,
     /// Why the first of those that failed did.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,13 +88,16 @@ pub enum LoadError {
     Zero(&'static str),
     /// More under way than the nonce window takes.
     #[error(
-        "{connections} connections with batches of {batch} need at least {needed} senders, or nonces leave the window"
+        "{connections} connections with {under_way} × {batch} transfers under way need at least {needed} senders, or \
+         nonces leave the window"
     )]
     Senders {
         /// As asked.
         connections: usize,
         /// As asked.
         batch: usize,
+        /// As asked.
+        under_way: usize,
         /// How many would do.
         needed: usize,
     },
@@ -119,15 +130,17 @@ impl LoadOptions {
             ("--transfers", self.transfers),
             ("--connections", self.connections),
             ("--batch", self.batch),
+            ("--under-way", self.under_way),
             ("--senders", self.senders),
             ("--recipients", self.recipients),
         ];
         if let Some((name, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
             return Err(LoadError::Zero(name));
         }
-        let needed = (self.connections * self.batch).div_ceil(UNDER_WAY);
+        let Self { connections, batch, under_way, .. } = *self;
+        let needed = (connections * batch * under_way).div_ceil(UNDER_WAY);
         if self.rate.is_none() && self.senders < needed {
-            return Err(LoadError::Senders { connections: self.connections, batch: self.batch, needed });
+            return Err(LoadError::Senders { connections, batch, under_way, needed });
         }
         Ok(())
     }
@@ -165,7 +178,11 @@ pub async fn run_on(
     progress("signing");
     let batches = stage.sign(options);
     progress("submitting");
-    let outcome = submit_all(client, batches, options).await?;
+    let outcome = if options.under_way > 1 && options.rate.is_none() {
+        ahead::submit_all(client, batches, options, &progress).await?
+    } else {
+        submit_all(client, batches, options).await?
+    };
     progress("checking balances");
     stage.check(client, &outcome.succeeded, options).await?;
     let executed = outcome.succeeded.len();
@@ -217,18 +234,24 @@ async fn submit_all(
         });
     }
     let mut total = Outcome::default();
-    while let Some(worker) = running.join_next().await {
-        let part = worker.map_err(|error| LoadError::Stage { step: "submitting", reason: error.to_string() })??;
-        total.accepted += part.accepted;
-        total.succeeded.extend(part.succeeded);
-        total.latencies.append(part.latencies);
-        total.first_failure = total.first_failure.or(part.first_failure);
-    }
+    total.join(&mut running).await?;
     total.seconds = clock.seconds();
     Ok(total)
 }
 
 impl Outcome {
+    /// Adds what workers find until all of them have ended.
+    async fn join(&mut self, workers: &mut JoinSet<Result<Self, ClientError>>) -> Result<(), LoadError> {
+        while let Some(worker) = workers.join_next().await {
+            let part = worker.map_err(|error| LoadError::Stage { step: "submitting", reason: error.to_string() })??;
+            self.accepted += part.accepted;
+            self.succeeded.extend(part.succeeded);
+            self.latencies.append(part.latencies);
+            self.first_failure = self.first_failure.take().or(part.first_failure);
+        }
+        Ok(())
+    }
+
     fn count(&mut self, first: usize, results: &[SubmitResult]) {
         for (offset, result) in results.iter().enumerate() {
             if result.status.is_some() {
@@ -252,13 +275,22 @@ impl Outcome {
 mod tests {
     use super::*;
 
-    const OPTIONS: LoadOptions =
-        LoadOptions { transfers: 100, connections: 8, batch: 50, rate: None, senders: 100, recipients: 10 };
+    const OPTIONS: LoadOptions = LoadOptions {
+        transfers: 100,
+        connections: 8,
+        batch: 50,
+        under_way: 1,
+        rate: None,
+        senders: 100,
+        recipients: 10,
+    };
 
     #[test]
     fn options_that_leave_the_nonce_window_are_refused() {
         assert!(OPTIONS.check().is_ok());
         assert!(matches!(LoadOptions { senders: 1, ..OPTIONS }.check(), Err(LoadError::Senders { needed: 2, .. })));
+        let ahead = LoadOptions { under_way: 51, ..OPTIONS };
+        assert!(matches!(ahead.check(), Err(LoadError::Senders { needed: 102, .. })));
         assert!(matches!(LoadOptions { batch: 0, ..OPTIONS }.check(), Err(LoadError::Zero("--batch"))));
     }
 }

@@ -14,12 +14,19 @@ use crate::{
 };
 
 /// What most figures are about.
-pub(crate) const MANY: LoadOptions =
-    LoadOptions { transfers: 100_000, connections: 8, batch: 50, rate: None, senders: 100, recipients: 10_000 };
+pub(crate) const MANY: LoadOptions = LoadOptions {
+    transfers: 100_000,
+    connections: 8,
+    batch: 50,
+    under_way: 40,
+    rate: None,
+    senders: 100,
+    recipients: 10_000,
+};
 /// One client that submits, waits for the receipt, and submits again.
-const LONE: LoadOptions = LoadOptions { transfers: 3_000, connections: 1, batch: 1, ..MANY };
+const LONE: LoadOptions = LoadOptions { transfers: 3_000, connections: 1, batch: 1, under_way: 1, ..MANY };
 /// As many as a small dApp's users.
-const CROWD: LoadOptions = LoadOptions { transfers: 30_000, connections: 32, batch: 1, ..MANY };
+const CROWD: LoadOptions = LoadOptions { transfers: 30_000, connections: 32, batch: 1, under_way: 1, ..MANY };
 /// 1,000 a second for 30 s, whether or not the node keeps up.
 const STEADY: LoadOptions =
     LoadOptions { transfers: 30_000, connections: 8, batch: 1, rate: Some(1_000.0), senders: 1_000, ..MANY };

@@ -15,11 +15,11 @@ use crate::{
 
 /// Sends pre-signed token transfers through the public API and says how many a second were executed.
 ///
-/// The clock starts at the first submission and stops when the last receipt is readable; then every balance is
-/// checked. The token is a new contract, and the senders are new accounts that `--from` funds.
+/// The clock starts at the first submission and stops when the last receipt is readable; then every receipt is read and
+/// every balance checked. The token is a new contract, and the senders are new accounts that `--from` funds.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  rustorium load --transfers 20_000\n  rustorium load --transfers 10_000 --rate 1_000 --batch 1"
+    after_help = "Examples:\n  rustorium load --transfers 20_000\n  rustorium load --transfers 3_000 --connections 1 --batch 1 --under-way 1\n  rustorium load --transfers 10_000 --rate 1_000 --batch 1"
 )]
 pub(crate) struct LoadArgs {
     /// Transfers in all.
@@ -31,6 +31,10 @@ pub(crate) struct LoadArgs {
     /// Transfers of one submission.
     #[arg(long, default_value = "50", value_parser = count)]
     batch: usize,
+    /// Submissions of one connection that may wait for execution before it submits on; 1 waits for each. Not with a
+    /// rate.
+    #[arg(long, default_value = "32", value_parser = count)]
+    under_way: usize,
     /// Transfers a second, whether or not the node keeps up; without it, as fast as answers come.
     #[arg(long, value_parser = count)]
     rate: Option<usize>,
@@ -56,9 +60,9 @@ pub(crate) async fn run(args: LoadArgs, context: &Context) -> Result<(), CliErro
         let _progress = context.output.progress("building the standard token");
         tokio::task::spawn_blocking(standard_token).await??
     };
-    let LoadArgs { transfers, connections, batch, rate, senders, recipients } = args;
+    let LoadArgs { transfers, connections, batch, under_way, rate, senders, recipients } = args;
     let rate = rate.map(|rate| rate as f64);
-    let options = LoadOptions { transfers, connections, batch, rate, senders, recipients };
+    let options = LoadOptions { transfers, connections, batch, under_way, rate, senders, recipients };
     let progress = context.output.progress("starting");
     let report = load::run(&context.client, &payer, token, options, |step| progress.say(step)).await;
     drop(progress);

@@ -16,6 +16,8 @@ use rustix::{
     io::Errno,
 };
 
+static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
+
 /// Where segments are kept.
 pub trait Disk: Send + Sync {
     /// The names of all files, in any order.
@@ -51,8 +53,7 @@ pub trait Disk: Send + Sync {
 
 /// A file of a [`Disk`].
 pub trait DiskFile: Send + Sync {
-    /// A length up to which anything may have been written: all behind it is zero. It saves reading what was only
-    /// reserved.
+    /// A length up to which anything may have been written: all behind it is zero, so nobody needs to read it.
     ///
     /// # Errors
     /// When the disk fails.
@@ -172,12 +173,20 @@ impl DiskFile for fs::File {
     }
 
     fn reserve(&self, length: u64) -> io::Result<()> {
+        let mut end = self.metadata()?.len();
         match fallocate(self, FallocateFlags::empty(), 0, length) {
-            Ok(()) => Ok(()),
-            // File systems without it get a sparse file, and a full disk is met when it is written.
-            Err(Errno::OPNOTSUPP) => self.set_len(length.max(self.metadata()?.len())),
-            Err(error) => Err(error.into()),
+            // File systems without it meet a full disk in what follows.
+            Ok(()) | Err(Errno::OPNOTSUPP) => {}
+            Err(error) => return Err(error.into()),
         }
+        // Room that was written once is only overwritten by what comes: a sync of that changes nothing in the file
+        // system's own records, and so waits for nobody else's changes to them.
+        while end < length {
+            let zeros = ZEROS.len().min((length - end) as usize);
+            self.write_all_at(&ZEROS[..zeros], end)?;
+            end += zeros as u64;
+        }
+        Ok(())
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! One file of the log, and what of it can be believed after a crash.
 //!
 //! ```text
-//! 00000001.segment    preallocated, zero behind the last frame
+//! 00000001.segment    written with zeros when it is made, so zero behind the last frame
 //!
 //!  0   8   "RUSTLOG" and the format version, 1
 //!  8  32   genesis hash
