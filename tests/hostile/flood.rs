@@ -1,8 +1,11 @@
 //! Floods of transactions, signed and forged, while somebody else just wants to send one.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use rustorium_types::transaction::Signed;
@@ -17,6 +20,7 @@ const ROOM_BYTES: u64 = 384 << 20;
 /// Posts the same batch over connections of its own until told to stop; counts answers by code.
 struct Flood {
     stop: Arc<AtomicBool>,
+    answered: Arc<AtomicUsize>,
     refused: Arc<AtomicUsize>,
     limited: Arc<AtomicUsize>,
     running: Vec<tokio::task::JoinHandle<()>>,
@@ -25,17 +29,20 @@ struct Flood {
 impl Flood {
     fn of(node: &DevNode, connections: usize, batch: &[Signed]) -> Self {
         let bytes: Vec<u8> = batch.iter().flat_map(Signed::to_bytes).collect();
-        let (stop, refused, limited): (Arc<AtomicBool>, Arc<AtomicUsize>, Arc<AtomicUsize>) = Default::default();
+        let stop = Arc::<AtomicBool>::default();
+        let [answered, refused, limited] = [(); 3].map(|()| Arc::<AtomicUsize>::default());
         let url = format!("{}/v1/transactions?wait=accepted", node.rest());
         let running = (0..connections)
             .map(|_| {
-                let (stop, refused, limited) = (stop.clone(), refused.clone(), limited.clone());
+                let (stop, answered) = (stop.clone(), answered.clone());
+                let (refused, limited) = (refused.clone(), limited.clone());
                 let (bytes, url, http) = (bytes.clone(), url.clone(), reqwest::Client::new());
                 tokio::spawn(async move {
                     while !stop.load(Ordering::Relaxed) {
                         let request = http.post(&url).header("content-type", "application/octet-stream");
                         let answer = request.body(bytes.clone()).send().await.expect("an answer");
                         let answers: Vec<Value> = answer.json().await.expect("an answer each");
+                        answered.fetch_add(1, Ordering::Relaxed);
                         for answer in &answers {
                             match answer["code"].as_str() {
                                 Some("RATE_LIMITED") => limited.fetch_add(1, Ordering::Relaxed),
@@ -47,13 +54,13 @@ impl Flood {
                 })
             })
             .collect();
-        Self { stop, refused, limited, running }
+        Self { stop, answered, refused, limited, running }
     }
 
-    /// Waits until the first of it was answered.
+    /// Waits until the first of it was answered, one way or another.
     async fn under_way(&self) {
-        while self.refused.load(Ordering::Relaxed) + self.limited.load(Ordering::Relaxed) == 0 {
-            tokio::task::yield_now().await;
+        while self.answered.load(Ordering::Relaxed) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 

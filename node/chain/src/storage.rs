@@ -77,7 +77,7 @@ pub struct StoreOptions {
     pub page_cache_bytes: usize,
     /// Budget of the cache of decoded blocks, in bytes. Default: 16 MiB.
     pub block_cache_bytes: usize,
-    /// Budget of the database's own cache, in bytes. Default: 128 MiB.
+    /// Budget of the database's own cache, in bytes. Default: 64 MiB.
     pub database_cache_bytes: usize,
 }
 
@@ -89,7 +89,7 @@ impl Default for StoreOptions {
             state_cache_bytes: 64 << 20,
             page_cache_bytes: 64 << 20,
             block_cache_bytes: 16 << 20,
-            database_cache_bytes: 128 << 20,
+            database_cache_bytes: 64 << 20,
         }
     }
 }
