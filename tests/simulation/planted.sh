@@ -1,5 +1,6 @@
 #!/bin/sh
-# Plants one bug at a time (planted/*.patch) in a copy of the tree, and expects the simulation to catch each.
+# Plants one bug at a time (planted/*.patch, or those named) in a copy of the tree, and expects the simulation to catch
+# each.
 set -eu
 cd "$(dirname "$0")/../.."
 root=$PWD
@@ -9,10 +10,12 @@ mkdir -p "$tree"
 git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents --target-directory "$tree"
 # The copy shares the tree's builds: what comes of its altered files must not pass for the tree's own.
 trap 'cd "$root" && cargo clean --quiet --package rustorium-chain' EXIT
+trap 'exit 130' HUP INT TERM
 cd "$tree"
 missed=0
-for patch in tests/simulation/planted/*.patch; do
-  bug=$(basename "$patch" .patch)
+bugs=${*:-$(basename --suffix .patch tests/simulation/planted/*.patch)}
+for bug in $bugs; do
+  patch=tests/simulation/planted/$bug.patch
   patch --quiet --strip 1 <"$patch"
   # Dependencies are those of the tree. The copy does not compile: that is no catch.
   CARGO_TARGET_DIR=$root/target cargo test --quiet --locked --workspace --test simulation --no-run
