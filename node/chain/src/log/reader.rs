@@ -119,14 +119,16 @@ impl Reader {
         let extent = file.extent().map_err(LogError::io(&name))?;
         let bytes = file.read(0, usize::try_from(extent).unwrap_or(usize::MAX).min(LARGEST_SEGMENT));
         let bytes = bytes.map_err(LogError::io(&name))?;
-        Segment::parse(bytes).ok_or_else(|| LogError::damaged(&name, 0, Damage::Start))
+        let segment = Segment::parse(bytes).filter(|segment| segment.start.may_be_of(number));
+        segment.ok_or_else(|| LogError::damaged(&name, 0, Damage::Start))
     }
 
     fn start(&self, number: u64) -> Result<SegmentStart, LogError> {
         let name = segment::name(number);
         let file = self.disk.open(&name).map_err(LogError::io(&name))?;
         let bytes = file.read(0, SEGMENT_HEADER).map_err(LogError::io(&name))?;
-        SegmentStart::decode(&bytes).ok_or_else(|| LogError::damaged(&name, 0, Damage::Start))
+        let start = SegmentStart::decode(&bytes).filter(|start| start.may_be_of(number));
+        start.ok_or_else(|| LogError::damaged(&name, 0, Damage::Start))
     }
 
     /// The index of the last segment whose start answers yes; they answer yes, then no.

@@ -33,6 +33,8 @@ pub(crate) const SEGMENT_HEADER: usize = 96;
 
 const MAGIC: [u8; 8] = *b"RUSTLOG\x01";
 const ZEROS: [u8; 4096] = [0; 4096];
+/// Entries that a log may say to have: heights and counts are numbers in JSON.
+const MAX_ENTRIES: u64 = 1 << 53;
 const SUFFIX: &str = ".segment";
 
 /// How much a log holds, or held at some point.
@@ -76,6 +78,11 @@ impl SegmentStart {
         Self { genesis, before: LogPosition::default(), link }
     }
 
+    /// False of the first segment if it says that something lies before it.
+    pub(crate) fn may_be_of(&self, number: u64) -> bool {
+        number > 1 || self.before == LogPosition::default()
+    }
+
     /// The header's bytes.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(SEGMENT_HEADER);
@@ -98,11 +105,13 @@ impl SegmentStart {
             return None;
         }
         let count = |at: usize| Some(u64::from_le_bytes(header.get(at..at + 8)?.try_into().ok()?));
-        Some(Self {
-            genesis: Hash(header[8..40].try_into().ok()?),
-            before: LogPosition { entries: count(40)?, records: count(48)?, headers: count(56)? },
-            link: header[64..80].try_into().ok()?,
-        })
+        let before = LogPosition { entries: count(40)?, records: count(48)?, headers: count(56)? };
+        // Each entry is of one kind, and no log has so many that counting on from them would overflow.
+        let of_a_kind = before.records.checked_add(before.headers)?;
+        if of_a_kind > before.entries || before.entries > MAX_ENTRIES {
+            return None;
+        }
+        Some(Self { genesis: Hash(header[8..40].try_into().ok()?), before, link: header[64..80].try_into().ok()? })
     }
 }
 
@@ -218,6 +227,21 @@ mod tests {
             bytes[at] ^= 1;
             assert_eq!(SegmentStart::decode(&bytes), None, "byte {at}");
             bytes[at] ^= 1;
+        }
+    }
+
+    /// A file's head may be changed along with its checksum. Counting on from impossible numbers overflowed.
+    #[test]
+    fn a_header_of_impossible_counts_is_broken() {
+        let start = |entries, records, headers| {
+            let before = LogPosition { entries, records, headers };
+            SegmentStart { genesis: Hash([3; 32]), before, link: [7; 16] }
+        };
+        for possible in [start(9, 5, 2), start(7, 5, 2), start(MAX_ENTRIES, 0, 0)] {
+            assert_eq!(SegmentStart::decode(&possible.encode()), Some(possible));
+        }
+        for impossible in [start(6, 5, 2), start(0, 1, 0), start(u64::MAX, 0, 0), start(3, u64::MAX, 2)] {
+            assert_eq!(SegmentStart::decode(&impossible.encode()), None);
         }
     }
 

@@ -1,3 +1,4 @@
+//! What a log keeps through power losses, and what it says of damage.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
@@ -183,6 +184,19 @@ fn a_stale_segment_that_does_not_continue_is_refused() {
     disk.log().open(&segment::name(3)).unwrap().write(0, &foreign).unwrap();
     let entries = Reader::new(disk.log()).entries().unwrap();
     assert!(entries.map(|entry| entry.map(|_| ())).any(|entry| matches!(entry, Err(LogError::Damaged { .. }))));
+}
+
+/// A first file whose head was changed along with its checksum: looking for a record went on below zero.
+#[test]
+fn a_first_file_that_counts_on_from_others_is_broken() {
+    let disk = Machine::new(0);
+    drop(open(&disk).unwrap());
+    let before = LogPosition { entries: 9, records: 5, headers: 2 };
+    let start = SegmentStart { before, ..SegmentStart::first(CHAIN) };
+    disk.log().open(&segment::name(1)).unwrap().write(0, &start.encode()).unwrap();
+    let is_broken = |error: LogError| matches!(error, LogError::Damaged { offset: 0, damage: Damage::Start, .. });
+    assert!(is_broken(Reader::new(disk.log()).record(1).unwrap_err()));
+    assert!(open(&disk).is_err_and(is_broken));
 }
 
 /// A node lost its power when the first file of its log was made and the genesis in it was not durable yet. The next
