@@ -41,6 +41,9 @@ pub enum AbiError {
     /// A name is used twice for one kind of entry.
     #[error("`{0}` is defined twice")]
     Duplicate(String),
+    /// Two storage fields have their values under the same keys.
+    #[error("two storage fields are stored as `{0}`")]
+    StoredTwice(String),
     /// A name is empty, too long or not printable.
     #[error("a name in the ABI is empty, longer than {limit} bytes or has control characters", limit = limits::NAME_BYTES)]
     Name,
@@ -85,6 +88,7 @@ impl Abi {
     /// The first thing that is wrong with them.
     pub fn from_entries(entries: Vec<Entry>) -> Result<Self, AbiError> {
         let mut contract = None;
+        let mut stored = BTreeSet::new();
         let mut abi = Self {
             contract: Contract { abi_version: 0, name: String::new(), version: String::new(), doc: String::new() },
             methods: BTreeMap::new(),
@@ -117,6 +121,9 @@ impl Abi {
                 Entry::Type(definition) => abi.add_type(definition)?,
                 Entry::Storage(field) => {
                     check_name(&field.stored_as)?;
+                    if !stored.insert(field.stored_as.clone()) {
+                        return Err(AbiError::StoredTwice(field.stored_as));
+                    }
                     insert(&mut abi.storage, field.name.clone(), field, |name| name)?;
                 }
             }
@@ -277,7 +284,10 @@ fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), AbiError>
 mod tests {
     use alloc::{boxed::Box, format, vec};
 
-    use super::{super::Variant, *};
+    use super::{
+        super::{Storage, Variant},
+        *,
+    };
 
     fn contract() -> Entry {
         Entry::Contract(Contract { abi_version: VERSION, name: "C".into(), version: "1".into(), doc: String::new() })
@@ -340,6 +350,11 @@ mod tests {
             refused(&[contract(), Entry::Error(vec![variant("V"), variant("V")])]),
             AbiError::Duplicate("V".into())
         );
+        let stored = |name: &str| {
+            let layout = Layout::Item(Type::U8);
+            Entry::Storage(Storage { name: name.into(), stored_as: "s".into(), doc: String::new(), layout })
+        };
+        assert_eq!(refused(&[contract(), stored("a"), stored("b")]), AbiError::StoredTwice("s".into()));
         assert_eq!(Abi::from_section(&[9, 0, 0, 0, 1]), Err(AbiError::Encoding(0)));
         assert_eq!(Abi::from_section(&vec![0; SECTION_BYTES + 1]), Err(AbiError::TooLarge(SECTION_BYTES + 1)));
     }
