@@ -16,7 +16,12 @@ use crate::{
 };
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
-const VALUES: TableDefinition<'_, (&[u8; 32], &[u8]), (u64, Option<&[u8]>)> = TableDefinition::new("values");
+const VALUES: TableDefinition<'_, Entry<'_>, Version<'_>> = TableDefinition::new("values");
+
+/// A contract and a key of its storage.
+type Entry<'a> = (&'a [u8; 32], &'a [u8]);
+/// The height that wrote an entry, and its value.
+type Version<'a> = (u64, Option<&'a [u8]>);
 
 /// A data directory in which some transactions were executed, and no node runs.
 struct Left {

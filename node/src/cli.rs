@@ -97,7 +97,7 @@ const DEFAULT_NODE: &str = "http://127.0.0.1:8645";
 
 impl Cli {
     /// Of `dev impersonate ACCOUNT COMMAND …` the command, from that account; what is given behind the command counts.
-    fn as_impersonated(self) -> Self {
+    fn impersonated(self) -> Self {
         let Command::Dev(args) = &self.command else { return self };
         let Some((account, command)) = args.impersonation() else { return self };
         let line = std::iter::once("rustorium").chain(command.iter().map(String::as_str));
@@ -177,7 +177,7 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse().as_impersonated();
+    let cli = Cli::parse().impersonated();
     let output = Output::new(cli.global.output == Format::Json);
     match run(cli, &output) {
         Ok(()) => ExitCode::SUCCESS,

@@ -88,7 +88,7 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 mod tests {
     use axum::body::Body;
 
-    use super::*;
+    use super::{super::problem::Remedy, *};
 
     fn request(bytes: usize) -> Request {
         Request::new(Body::from(vec![b' '; bytes]))
@@ -100,7 +100,7 @@ mod tests {
         let (bytes, room) = bodies.read(request(SMALL + (48 << 10)), 1 << 20).await.unwrap();
         assert_eq!((bytes.len(), bodies.free()), (112 << 10, 16 << 10));
         let refused = bodies.read(request(SMALL + (17 << 10)), 1 << 20).await.unwrap_err();
-        assert_eq!((refused.code, refused.retry_after), (Code::RateLimited, Some(READ_AFTER)));
+        assert_eq!((refused.code, refused.remedy), (Code::RateLimited, Some(Remedy::Later(READ_AFTER))));
         assert!(bodies.read(request(SMALL), 1 << 20).await.is_ok(), "a small one");
         drop((bytes, room));
         assert_eq!(bodies.free(), 64 << 10, "all is given back");

@@ -36,25 +36,32 @@ pub struct ApiError {
     pub code: Code,
     /// A sentence for people.
     pub message: String,
-    /// Of a stream that ended: where to resume.
-    pub cursor: Option<Cursor>,
-    /// Of `HEIGHT_PRUNED` and `CURSOR_EXPIRED`: the heights that are kept.
-    pub available: Option<(Height, Height)>,
-    /// Of `RATE_LIMITED`: when to try again.
-    pub retry_after: Option<Duration>,
+    /// What helps, if anything does.
+    pub remedy: Option<Remedy>,
     /// The HTTP status, where the code's own says too little.
     status: Option<StatusCode>,
+}
+
+/// What helps whoever was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Of a stream that ended: to resume here.
+    Resume(Cursor),
+    /// Of `HEIGHT_PRUNED`: the first and the last height that are kept.
+    Kept(Height, Height),
+    /// Of `RATE_LIMITED`: to try again after this.
+    Later(Duration),
 }
 
 impl ApiError {
     /// An error of a code.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), cursor: None, available: None, retry_after: None, status: None }
+        Self { code, message: message.into(), remedy: None, status: None }
     }
 
     /// `RATE_LIMITED`: more is asked for than can be had now.
     pub fn busy(message: impl Into<String>, retry_after: Duration) -> Self {
-        Self { retry_after: Some(retry_after), ..Self::new(Code::RateLimited, message) }
+        Self::new(Code::RateLimited, message).after(Some(retry_after))
     }
 
     /// `BAD_USER_INPUT`.
@@ -77,7 +84,7 @@ impl ApiError {
     /// `HEIGHT_PRUNED`.
     pub fn pruned(from: Height, to: Height) -> Self {
         let message = format!("this height is no longer kept; heights {from} to {to} are");
-        Self { available: Some((from, to)), ..Self::new(Code::HeightPruned, message) }
+        Self { remedy: Some(Remedy::Kept(from, to)), ..Self::new(Code::HeightPruned, message) }
     }
 
     /// A route that takes another method.
@@ -93,7 +100,19 @@ impl ApiError {
 
     /// Milliseconds until it is worth trying again.
     pub(crate) fn retry_after_ms(&self) -> Option<u64> {
-        self.retry_after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX))
+        let Some(Remedy::Later(after)) = self.remedy else { return None };
+        Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// The place to resume from, as text.
+    pub(crate) fn cursor(&self) -> Option<String> {
+        let Some(Remedy::Resume(cursor)) = self.remedy else { return None };
+        Some(cursor.to_string())
+    }
+
+    fn available_range(&self) -> Option<AvailableRange> {
+        let Some(Remedy::Kept(from, to)) = self.remedy else { return None };
+        Some(AvailableRange { from: from.0, to: to.0 })
     }
 
     /// The same, with what it is about in front.
@@ -103,12 +122,12 @@ impl ApiError {
 
     /// The same, with when to try again, if that helps.
     pub(crate) fn after(self, retry_after: Option<Duration>) -> Self {
-        Self { retry_after, ..self }
+        Self { remedy: retry_after.map(Remedy::Later), ..self }
     }
 
     /// The same, with a place to resume from.
     pub fn at(self, cursor: Cursor) -> Self {
-        Self { cursor: Some(cursor), ..self }
+        Self { remedy: Some(Remedy::Resume(cursor)), ..self }
     }
 }
 
@@ -164,6 +183,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = self.status.unwrap_or_else(|| status(self.code));
         let retry_after_ms = self.retry_after_ms();
+        let (cursor, available_range) = (self.cursor(), self.available_range());
         let problem = Problem {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or_default(),
@@ -171,9 +191,9 @@ impl IntoResponse for ApiError {
             detail: self.message,
             code: self.code.text(),
             request_id: layers::request_id(),
-            cursor: self.cursor.map(|cursor| cursor.to_string()),
+            cursor,
             retry_after_ms,
-            available_range: self.available.map(|(from, to)| AvailableRange { from: from.0, to: to.0 }),
+            available_range,
         };
         let mut response = (status, Json(problem)).into_response();
         let kind = header::HeaderValue::from_static("application/problem+json");
@@ -191,11 +211,10 @@ impl From<ApiError> for async_graphql::Error {
     fn from(error: ApiError) -> Self {
         let mut extensions = async_graphql::ErrorExtensionValues::default();
         extensions.set("code", error.code.text());
-        let retry_after_ms = error.retry_after_ms();
-        if let Some(cursor) = error.cursor {
-            extensions.set("cursor", cursor.to_string());
+        if let Some(cursor) = error.cursor() {
+            extensions.set("cursor", cursor);
         }
-        if let Some(milliseconds) = retry_after_ms {
+        if let Some(milliseconds) = error.retry_after_ms() {
             extensions.set("retryAfterMs", milliseconds);
         }
         Self { extensions: Some(extensions), ..Self::new(error.message) }

@@ -27,6 +27,13 @@ pub(crate) enum Exit {
 #[derive(Debug)]
 pub(crate) struct CliError {
     pub(crate) exit: Exit,
+    /// Apart, so that what nearly never happens does not make every result large.
+    told: Box<Told>,
+}
+
+/// What is told of a failure.
+#[derive(Debug, Default)]
+struct Told {
     code: String,
     message: String,
     hint: Option<String>,
@@ -57,7 +64,7 @@ impl CliError {
     /// Something that a node said and that is not so; names the check that failed.
     pub(crate) fn unverified(check: &str, message: impl Into<String>) -> Self {
         let mut error = Self::with(Exit::Unverified, "UNVERIFIED", message);
-        error.details.insert("check".into(), check.into());
+        error.told.details.insert("check".into(), check.into());
         error
     }
 
@@ -81,41 +88,44 @@ impl CliError {
             let (indent, gas) = ("  ".repeat(depth), super::output::digits(frame.gas_used));
             lines.push(format!("{indent}in {}.{} ({gas} gas{function})", name(&frame.contract), frame.method));
         }
-        let mut reverted = Self { around, lines, ..Self::with(Exit::Reverted, &error.code, message) };
-        if let Ok(Value::Object(details)) = serde_json::to_value(error) {
-            reverted.details = details;
-        }
-        reverted
+        let details = match serde_json::to_value(error) {
+            Ok(Value::Object(details)) => details,
+            _ => Map::new(),
+        };
+        let told = Told { code: error.code.clone(), message, hint: None, details, around, lines };
+        Self { exit: Exit::Reverted, told: Box::new(told) }
     }
 
     fn with(exit: Exit, code: &str, message: impl Into<String>) -> Self {
-        let (details, around) = (Map::new(), Map::new());
-        Self { exit, code: code.into(), message: message.into(), hint: None, details, around, lines: Vec::new() }
+        Self { exit, told: Box::new(Told { code: code.into(), message: message.into(), ..Told::default() }) }
     }
 
     /// The same, with what to do about it.
-    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.told.hint = Some(hint.into());
+        self
     }
 
     /// The same, standing in an object with these fields.
-    pub(crate) fn around(self, around: Map<String, Value>) -> Self {
-        Self { around, ..self }
+    pub(crate) fn around(mut self, around: Map<String, Value>) -> Self {
+        self.told.around = around;
+        self
     }
 
     /// The same, with one more field in the object that it stands in.
     pub(crate) fn beside(mut self, name: &str, value: Value) -> Self {
-        self.around.insert(name.into(), value);
+        self.told.around.insert(name.into(), value);
         self
     }
 
     /// The text for people.
     pub(crate) fn text(&self) -> String {
-        let mut text = self.message.clone();
-        for line in &self.lines {
+        let Told { message, hint, lines, .. } = &*self.told;
+        let mut text = message.clone();
+        for line in lines {
             let _ = write!(text, "\n  {line}");
         }
-        if let Some(hint) = &self.hint {
+        if let Some(hint) = hint {
             let _ = write!(text, "\n  {hint}");
         }
         text
@@ -123,12 +133,13 @@ impl CliError {
 
     /// The object for programs.
     pub(crate) fn json(&self) -> Value {
-        let mut error = json!({ "code": self.code, "message": self.message });
+        let Told { code, message, hint, details, around, .. } = &*self.told;
+        let mut error = json!({ "code": code, "message": message });
         if let Value::Object(error) = &mut error {
-            error.extend(self.details.clone());
-            error.extend(self.hint.clone().map(|hint| ("hint".into(), hint.into())));
+            error.extend(details.clone());
+            error.extend(hint.clone().map(|hint| ("hint".into(), hint.into())));
         }
-        let mut object = self.around.clone();
+        let mut object = around.clone();
         object.insert("error".into(), error);
         object.into()
     }
@@ -172,7 +183,7 @@ impl<E: Error + Send + Sync + 'static> From<E> for CliError {
         }
         let mut failure = Self::with(Exit::Failure, "FAILURE", message);
         if code != Code::Internal {
-            failure.code = code.text().into();
+            failure.told.code = code.text().into();
         }
         failure
     }

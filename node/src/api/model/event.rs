@@ -45,7 +45,6 @@ pub struct Checkpoint {
 
 /// What a stream of events says.
 #[derive(Clone, Debug, Union)]
-#[expect(clippy::large_enum_variant, reason = "made, told and dropped, one at a time")]
 pub enum EventMessage {
     /// An event that matches.
     Event(Event),

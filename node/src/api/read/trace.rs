@@ -399,10 +399,10 @@ fn told(name: &str, argument: &Argument) -> Plain {
             {
                 return Plain::String(address.to_string());
             }
-            if name == "amount" || name == "value" {
-                if let Ok(amount) = <[u8; 16]>::try_from(&**bytes) {
-                    return Plain::String(u128::from_le_bytes(amount).to_string());
-                }
+            if matches!(name, "amount" | "value")
+                && let Ok(amount) = <[u8; 16]>::try_from(&**bytes)
+            {
+                return Plain::String(u128::from_le_bytes(amount).to_string());
             }
             let text = scalar::hex_text(bytes);
             Plain::String(if bytes.len() < *length { format!("{text}… ({length} bytes)") } else { text })

@@ -116,7 +116,7 @@ impl FromServer {
     }
 
     pub(super) fn error(id: Option<String>, error: ApiError) -> Self {
-        let (cursor, retry_after_ms) = (error.cursor.map(|cursor| cursor.to_string()), error.retry_after_ms());
+        let (cursor, retry_after_ms) = (error.cursor(), error.retry_after_ms());
         Self::Error { id, code: error.code.text(), message: error.message, cursor, retry_after_ms }
     }
 }
