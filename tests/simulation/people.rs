@@ -21,22 +21,8 @@ const GAS: u64 = 20_000_000;
 /// So far ahead of what is used that no life comes near it.
 const FAR: u64 = 5_000;
 
-/// Adds one to a number under "n" and says so; `fail` does the same and then traps.
-const COUNTER: &str = r#"(module
-    (import "rustorium.1" "storage_read" (func $read (param i32 i32 i32 i32) (result i64)))
-    (import "rustorium.1" "storage_write" (func $write (param i32 i32 i32 i32)))
-    (import "rustorium.1" "emit" (func $emit (param i32 i32 i32 i32)))
-    (import "rustorium.1" "return_data" (func $return (param i32 i32)))
-    (memory (export "memory") 1 1)
-    (data (i32.const 0) "\01nAdded")
-    (func (export "init"))
-    (func $add (export "call.add")
-        (drop (call $read (i32.const 0) (i32.const 2) (i32.const 16) (i32.const 8)))
-        (i64.store (i32.const 16) (i64.add (i64.load (i32.const 16)) (i64.const 1)))
-        (call $write (i32.const 0) (i32.const 2) (i32.const 16) (i32.const 8))
-        (call $emit (i32.const 2) (i32.const 5) (i32.const 16) (i32.const 8))
-        (call $return (i32.const 16) (i32.const 8)))
-    (func (export "call.fail") (call $add) (unreachable)))"#;
+/// What people make and call.
+const COUNTER: &str = include_str!("../../node/chain/src/chain/tests/counter.wat");
 
 /// The validator's key.
 pub(crate) fn validator() -> SigningKey {
