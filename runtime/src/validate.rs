@@ -21,14 +21,16 @@ use rustorium_types::{
     host, limits as protocol,
 };
 use thiserror::Error;
-use wasmparser::{FuncValidatorAllocations, Parser, Payload, ValidPayload, Validator, WasmFeatures};
+use wasmparser::{FuncValidatorAllocations, Parser, Payload, ValidPayload, Validator};
 
 mod agreement;
+mod features;
 mod function;
 mod limits;
 mod names;
 mod structure;
 
+pub(crate) use features::FEATURES;
 pub(crate) use function::Shape;
 pub(crate) use limits::{PAGE_BYTES, STACK_UNIT_BYTES, STACK_UNITS, TABLE_ELEMENTS};
 #[cfg(test)]
@@ -36,12 +38,6 @@ pub(crate) use names::function_name;
 pub(crate) use names::shown;
 use structure::Structure;
 
-/// The features of accepted modules.
-pub(crate) const FEATURES: WasmFeatures = WasmFeatures::BULK_MEMORY
-    .union(WasmFeatures::SIGN_EXTENSION)
-    .union(WasmFeatures::MUTABLE_GLOBAL)
-    .union(WasmFeatures::MULTI_VALUE)
-    .union(WasmFeatures::CALL_INDIRECT_OVERLONG);
 /// The start of export names that contracts must leave to this crate.
 pub(crate) const RESERVED_PREFIX: &str = "rustorium.";
 /// The start of the marks for methods that take value.
@@ -239,25 +235,21 @@ pub(crate) fn validate(wasm: &[u8], code_bytes: u32) -> Result<Validated, Invali
     structure.finish(wasm)
 }
 
-fn is_about_floats(error: &wasmparser::Error) -> bool {
-    error.missing_wasm_feature().is_some_and(|feature| feature.contains(WasmFeatures::FLOATS))
-}
-
 fn refusal(wasm: &[u8], error: &wasmparser::Error) -> InvalidModule {
-    if is_about_floats(error)
+    if features::are_floats(error)
         && let Some(index) = names::function_with_floats(wasm)
     {
         return InvalidModule::Float { function: names::function_name(wasm, index) };
     }
-    InvalidModule::Malformed { offset: error.offset(), message: error.message().to_owned() }
+    InvalidModule::Malformed { offset: error.offset(), message: features::message(error) }
 }
 
 fn function_refusal(wasm: &[u8], index: u32, error: &wasmparser::Error) -> InvalidModule {
     let function = names::function_name(wasm, index);
-    if is_about_floats(error) {
+    if features::are_floats(error) {
         return InvalidModule::Float { function };
     }
-    InvalidModule::Function { function, offset: error.offset(), message: error.message().to_owned() }
+    InvalidModule::Function { function, offset: error.offset(), message: features::message(error) }
 }
 
 /// True for an export that must be an entry point or a mark.

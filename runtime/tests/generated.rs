@@ -7,32 +7,25 @@
 
 use std::{fmt::Write as _, fs, path::Path, sync::Arc};
 
-use arbitrary::Unstructured;
 use rustorium_runtime::{Effects, InMemoryState, RuntimeConfig};
 use rustorium_types::{block::Outcome, id::ContractId};
-use wasm_encoder::{Instruction, MemArg, ValType};
-use wasm_smith::Config;
-use wasmparser::FuncType;
 
 use crate::{
-    adapt::{Added, Original},
-    chain::{ALICE, Chain, imports},
+    chain::{ALICE, Chain},
+    smith,
 };
 
 /// Modules that are tested; those of some seeds cannot be contracts, and are passed over.
 const MODULES: usize = 220;
-/// Functions of each that are called.
-const METHODS: usize = 3;
 /// Enough to run for a while, little enough to end.
 const GAS: u64 = 1_500_000;
 /// Bytes that a module is made of.
 const SEED_BYTES: usize = 4_096;
 
-/// What a seed makes, and the names of its methods.
+/// What a seed makes.
 struct Generated {
     seed: u64,
-    wasm: Vec<u8>,
-    methods: Vec<String>,
+    contract: smith::Contract,
 }
 
 /// As many bytes as one asks for, the same everywhere.
@@ -42,117 +35,11 @@ fn bytes(seed: u64, purpose: &str) -> Vec<u8> {
     bytes
 }
 
-fn config(seed: u64) -> Config {
-    // Functions that end a call are not offered: little would be left behind them.
-    let host =
-        imports().lines().filter(|row| !row.contains("\"fail\"") && !row.contains("\"panic\"")).collect::<String>();
-    Config {
-        available_imports: Some(wat::parse_str(format!("(module {host})")).unwrap()),
-        allow_floats: false,
-        allow_start_export: false,
-        bulk_memory_enabled: true,
-        // Every other module may trap.
-        disallow_traps: seed % 2 == 0,
-        exceptions_enabled: false,
-        extended_const_enabled: false,
-        gc_enabled: false,
-        custom_descriptors_enabled: false,
-        custom_page_sizes_enabled: false,
-        generate_custom_sections: false,
-        max_data_segments: 4,
-        max_element_segments: 4,
-        max_elements: 16,
-        max_exports: 8,
-        max_funcs: 12,
-        max_globals: 6,
-        max_imports: 10,
-        max_instructions: 300,
-        max_memories: 1,
-        max_memory32_bytes: 8 << 16,
-        max_table_elements: 64,
-        max_tables: 1,
-        max_types: 12,
-        memory64_enabled: false,
-        memory_offset_choices: wasm_smith::MemoryOffsetChoices(99, 1, 0),
-        min_funcs: 3,
-        min_memories: 1,
-        multi_value_enabled: true,
-        reference_types_enabled: false,
-        relaxed_simd_enabled: false,
-        saturating_float_to_int_enabled: false,
-        shared_everything_threads_enabled: false,
-        sign_extension_ops_enabled: true,
-        simd_enabled: false,
-        tail_call_enabled: false,
-        threads_enabled: false,
-        wide_arithmetic_enabled: false,
-        ..Config::default()
-    }
-}
-
-/// The module of a seed as a contract, if it can be one.
+/// The module of a seed as a contract, if it can be one. Every other one may trap.
 fn generate(seed: u64) -> Option<Generated> {
-    let source = bytes(seed, "module");
-    let module = wasm_smith::Module::new(config(seed), &mut Unstructured::new(&source)).ok()?;
-    let wasm = module.to_bytes();
-    let original = Original::parse(&wasm).ok()?;
-    original.memory.filter(|memory| memory.initial > 0)?;
-    let pair = FuncType::new([wasmparser::ValType::I32; 2], []);
-    let mut arguments = bytes(seed, "arguments").into_iter();
-    let imported = original.imports.len() as u32;
-    let functions = (0..original.functions.len() as u32).map(|index| imported + index).take(METHODS);
-    let added: Vec<Added> = (0..)
-        .zip(functions)
-        .map(|(method, function): (u32, u32)| method_of(&original, method, function, imported, &mut arguments))
-        .collect();
-    if added.is_empty() {
-        return None;
-    }
-    let methods = (0..added.len()).map(|method| format!("m{method}")).collect();
-    Some(Generated { seed, wasm: original.contract(&[("return_data", pair)], &added), methods })
-}
-
-/// Calls a function with small numbers and returns the first page of the memory, where results and globals are put.
-fn method_of(
-    original: &Original<'_>,
-    method: u32,
-    function: u32,
-    return_data: u32,
-    bytes: &mut impl Iterator<Item = u8>,
-) -> Added {
-    let ty = original.function_type(function).unwrap();
-    let at = |offset: u32| MemArg { offset: u64::from(offset), align: 0, memory_index: 0 };
-    let mut body = Vec::new();
-    for parameter in ty.params() {
-        let value = i32::from(bytes.next().unwrap_or_default());
-        body.push(match parameter {
-            wasmparser::ValType::I64 => Instruction::I64Const(value.into()),
-            _ => Instruction::I32Const(value),
-        });
-    }
-    // Behind the import that was added.
-    body.push(Instruction::Call(function + 1));
-    let locals: Vec<ValType> = ty
-        .results()
-        .iter()
-        .map(|ty| if *ty == wasmparser::ValType::I64 { ValType::I64 } else { ValType::I32 })
-        .collect();
-    body.extend((0..locals.len() as u32).rev().map(Instruction::LocalSet));
-    let results = (0..).zip(&locals).map(|(index, ty)| (Instruction::LocalGet(index), *ty));
-    let globals = (0..).zip(&original.globals).map(|(index, global)| {
-        let is_long = global.ty.content_type == wasmparser::ValType::I64;
-        (Instruction::GlobalGet(index), if is_long { ValType::I64 } else { ValType::I32 })
-    });
-    for (index, (get, ty)) in (0..).zip(results.chain(globals)) {
-        body.push(Instruction::I32Const(0));
-        body.push(get);
-        body.push(match ty {
-            ValType::I64 => Instruction::I64Store(at(8 * index)),
-            _ => Instruction::I32Store(at(8 * index)),
-        });
-    }
-    body.extend([Instruction::I32Const(0), Instruction::I32Const(1 << 15), Instruction::Call(return_data)]);
-    Added { export: Some(format!("call.m{method}")), locals, body }
+    let may_trap = seed % 2 != 0;
+    let contract = smith::contract(&bytes(seed, "module"), bytes(seed, "arguments").into_iter(), may_trap)?;
+    Some(Generated { seed, contract })
 }
 
 /// Everything that an execution leaves, in one hash.
@@ -190,7 +77,7 @@ impl Machine {
             .map(|module| {
                 chain.restart(InMemoryState::default());
                 chain.fund(ALICE, crate::chain::FUNDS);
-                let code = chain.store_wasm(module.wasm.clone());
+                let code = chain.store_wasm(module.contract.wasm.clone());
                 let id = chain.instantiate(code, Vec::new());
                 (chain.state.clone(), id)
             })
@@ -210,7 +97,7 @@ impl Machine {
             self.chain.restart((**state).clone());
             // Those of storing and making it are used.
             self.chain.skip_nonces(2);
-            for method in &module.methods {
+            for method in &module.contract.methods {
                 let effects = self.chain.call_with(*id, method, b"arguments", 0, GAS);
                 let hash = digest(&effects).to_hex();
                 let gas = effects.receipt.gas_used.0;
@@ -225,7 +112,8 @@ impl Machine {
 fn generated_modules_do_the_same_on_every_path() {
     let test = || {
         let chain = Chain::new();
-        let contracts = (0..).filter_map(generate).filter(|module| chain.runtime.inspect(&module.wasm).is_ok());
+        let contracts =
+            (0..).filter_map(generate).filter(|module| chain.runtime.inspect(&module.contract.wasm).is_ok());
         let modules: Vec<Generated> = contracts.take(MODULES).collect();
         let directory = tempfile::tempdir().unwrap();
         let config = |optimize| RuntimeConfig {

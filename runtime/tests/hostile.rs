@@ -3,6 +3,7 @@
 
 mod bombs;
 mod code;
+mod compilers;
 mod depths;
 mod modules;
 mod pointers;

@@ -10,6 +10,7 @@ mod generated;
 mod hostile;
 mod hosts;
 mod modules;
+mod smith;
 mod spec;
 mod stack;
 mod table;
