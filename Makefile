@@ -4,13 +4,14 @@
 #   make test     every test of the workspace
 #   make simulate lives of nodes on bad disks: SEEDS of them (default 3000), from seed FIRST (default 1)
 #   make planted  plant bugs that the simulation must catch
+#   make fuzz     each fuzz target for a minute; FUZZ_SECONDS=600 for longer
 #   make bench    measure; figures in target/bench/results.json
 #   make lint     format, clippy, documentation, licences
 #   make docs     the API documentation
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build guests light-wasm demo test simulate planted bench lint docs
+.PHONY: help setup build guests light-wasm demo test simulate planted fuzz bench lint docs
 
 CONTRACTS := $(patsubst %/Cargo.toml,%,$(wildcard contracts/*/Cargo.toml examples/*/Cargo.toml))
 
@@ -55,6 +56,11 @@ simulate: setup
 
 planted: setup
 	@tests/simulation/planted.sh
+
+FUZZ_SECONDS ?= 60
+
+fuzz: setup
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run.sh
 
 bench: build guests
 	cargo bench --locked --package rustorium-types --package rustorium-runtime --package rustorium-chain --benches

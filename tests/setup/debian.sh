@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that building Rustorium needs, if one is missing. Run by `make setup`.
+# Installs the Debian packages that building Rustorium needs, if one is missing. Run by `make setup`; with `fuzz`, those
+# of fuzzing, too.
 #
 # What they are for: a C compiler and its headers link Rust programs and compile blake3's assembly; bash and
 # flock serve the scripts; certificates let cargo fetch crates; a test has Prometheus' own tool check the metrics.
@@ -19,6 +20,7 @@ need libc6-dev test -e /usr/include/stdio.h
 need util-linux command -v flock
 need prometheus command -v promtool
 need ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
+[ "${1:-}" != fuzz ] || need g++ command -v c++
 
 if ! command -v cargo >/dev/null; then
   echo "setup: no cargo: install the Rust toolchain first, see https://rustup.rs" >&2

@@ -1,0 +1,13 @@
+(module
+  (import "rustorium.1" "input" (func $input (param i32 i32) (result i64)))
+  (import "rustorium.1" "storage_write" (func $write (param i32 i32 i32 i32)))
+  (import "rustorium.1" "return_data" (func $return (param i32 i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 8) "key")
+  (func (export "init"))
+  (func (export "payable.init"))
+  (func (export "call.x")
+    (call $write (i32.const 8) (i32.const 3) (i32.const 64)
+      (i32.wrap_i64 (call $input (i32.const 64) (i32.const 128))))
+    (call $return (i32.const 64) (i32.const 9)))
+  (func (export "view.y")))
