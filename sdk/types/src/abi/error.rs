@@ -1,10 +1,6 @@
 //! Why a value does not fit its type, and where in the value.
 
-use alloc::{
-    format,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{format, string::String, vec::Vec};
 use core::fmt;
 
 /// Why a value does not fit its type.
@@ -82,7 +78,7 @@ impl ValueError {
     /// The same problem, seen from the list that has this part.
     #[must_use]
     pub fn in_list(self, index: usize) -> Self {
-        self.in_field(&format!("[{}]", index.to_string()))
+        self.in_field(&format!("[{index}]"))
     }
 }
 

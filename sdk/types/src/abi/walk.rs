@@ -146,7 +146,8 @@ impl<'a> Reader<'a> {
                 self.take(32)?;
             }
             Type::Option(inner) => {
-                if self.flag("option")? {
+                let is_there = self.flag("option")?;
+                if is_there {
                     self.skip(inner, inside)?;
                 }
             }

@@ -246,6 +246,7 @@ fn carried(mut t: Wide) -> Wide {
 /// (constant + Σ coefficientₖ · valueₖ) ÷ R.
 #[target_feature(enable = "avx2")]
 #[inline(never)]
+#[expect(clippy::needless_range_loop, reason = "digits and columns of several numbers, as on paper")]
 fn dot<const N: usize>(row: &WideRow<N>, values: [&Wide; N]) -> Wide {
     let mut t = [_mm256_setzero_si256(); DIGITS];
     for digit in 0..DIGITS {
@@ -266,6 +267,7 @@ fn dot<const N: usize>(row: &WideRow<N>, values: [&Wide; N]) -> Wide {
 /// a · b ÷ R.
 #[target_feature(enable = "avx2")]
 #[inline(never)]
+#[expect(clippy::needless_range_loop, reason = "digits and columns of several numbers, as on paper")]
 fn multiply(a: &Wide, b: &Wide) -> Wide {
     let mut t = [_mm256_setzero_si256(); DIGITS];
     for digit in 0..DIGITS {
