@@ -148,7 +148,7 @@ pub(crate) enum Rest {
 
 impl Segment {
     /// Reads a segment's bytes; `None` if its header is broken.
-    pub(crate) fn parse(bytes: Vec<u8>) -> Option<Self> {
+    pub(crate) fn parse(mut bytes: Vec<u8>) -> Option<Self> {
         let start = SegmentStart::decode(&bytes)?;
         let (mut after, mut link, mut end) = (start.before, start.link, SEGMENT_HEADER);
         let mut durable = SEGMENT_HEADER;
@@ -162,6 +162,8 @@ impl Segment {
             durable = durable.max(frame.durable);
             frames.push(frame);
         }
+        // A file that is cut in the padding of its last frame lacks nothing but zeros.
+        bytes.resize(bytes.len().max(end), 0);
         let rest = rest(&bytes, end);
         Some(Self { start, bytes: bytes.into(), frames, after, link, end, rest, durable })
     }

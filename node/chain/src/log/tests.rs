@@ -104,6 +104,26 @@ fn a_tail_torn_at_any_byte_is_cut_and_the_log_goes_on() {
     }
 }
 
+/// A file that ended in the zeros which fill up its last entry: opening it looked behind the file's end.
+#[test]
+fn a_file_cut_in_the_padding_of_its_last_entry_lacks_nothing() {
+    let whole = Machine::new(0);
+    let (_, end) = with_an_unacknowledged_tail(&whole);
+    let next = end.next_multiple_of(frame::ALIGNMENT);
+    assert!(end < next, "an entry that needs filling up");
+    for at in end..next {
+        let disk = whole.fork();
+        disk.log().open(&segment::name(1)).unwrap().truncate(at as u64).unwrap();
+        let (mut log, recovered) = open(&disk).unwrap();
+        assert_eq!((recovered.position.records, recovered.cut), (4, None), "cut at {at}");
+        log.append(Kind::Record, &body(5)).unwrap();
+        log.sync().unwrap();
+        drop(log);
+        assert_eq!(open(&disk).unwrap().1.position.records, 5);
+        assert_eq!(records(&disk), [1, 2, 3, 4, 5].map(body));
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Torn {
     /// Nothing from there on was written.

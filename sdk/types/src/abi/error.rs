@@ -101,6 +101,8 @@ impl core::error::Error for ValueError {}
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use super::*;
 
     #[test]
