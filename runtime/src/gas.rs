@@ -57,14 +57,14 @@ const NEW_CODE_IMAGE_BYTE: u64 = 8;
 pub(crate) const KNOWN_CODE_BYTE: u64 = 1;
 
 /// Taking a slot of the pool, setting it up, and giving it back clean: 6 µs; and should it trap, 30 µs more.
-const ENTER: u64 = 40_000;
+const ENTER: u64 = 32_000;
 /// A page of memory, of a new instance or by growth: 16 pages of the machine, each of them reset if it was touched,
 /// and any may be: 2.5 µs.
 const MEMORY_PAGE: u64 = 6_000;
 /// A growth of memory, by however many pages: the machine is asked for them.
 pub(crate) const GROWTH: u64 = 8_000;
 /// A page beyond those that stay resident: the machine takes it away after the call and faults it in again: 50 µs.
-const LARGE_MEMORY_PAGE: u64 = 160_000;
+const LARGE_MEMORY_PAGE: u64 = 120_000;
 /// Pages of a memory that stay resident between calls: 2 MiB.
 pub(crate) const RESIDENT_PAGES: u32 = 32;
 /// 1 KiB of code: loading a compiled module that is not in memory, spread over calls.

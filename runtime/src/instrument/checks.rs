@@ -166,17 +166,17 @@ mod tests {
     fn a_jump_over_a_check_does_not_get_around_it() {
         // The check is inside of the block, and the branch leaves from before it.
         let around = format!("(block {} (br_if 0 (local.get 0)) {}) {}", work(8), work(6), work(3));
-        let inside = 1 + 4 * 8 + 2 + 4 * 2 + 2;
-        let behind = 1 + 4 * 14 + 2 + 1 + 4 * 2 + 2;
+        let inside = 1 + 4 * 8 + 2 + 4 + 2;
+        let behind = 1 + 4 * 14 + 2 + 1 + 4 + 2;
         assert_eq!(checks(&around), [inside, behind]);
     }
 
     #[test]
     fn the_longer_arm_of_a_condition_counts() {
         let arms = |then, other| format!("(if (local.get 0) (then {}) (else {})) {}", work(then), work(other), work(2));
-        assert_eq!(checks(&arms(1, 8)), [0; 0]);
-        assert_eq!(checks(&arms(1, 9)).len(), 1);
-        assert_eq!(checks(&arms(9, 1)).len(), 1);
+        assert_eq!(checks(&arms(1, 7)), [0; 0]);
+        assert_eq!(checks(&arms(1, 8)).len(), 1);
+        assert_eq!(checks(&arms(8, 1)).len(), 1);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use wasmparser::Operator;
 use crate::gas::{self, SURCHARGE};
 
 /// Units of a load: with the load's own price, what waiting for memory takes.
-const LARGE_LOAD: u32 = 8;
+const LARGE_LOAD: u32 = 4;
 /// Locals that registers hold; moving those is part of any instruction's price.
 const REGISTERS: u32 = 16;
 /// Locals moved for a unit: half a nanosecond each.

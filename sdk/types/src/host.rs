@@ -73,9 +73,9 @@ macro_rules! host_table {
             /// Ends this call with a trap that says why.
             fn panic(message: bytes) -> never, gas 200 + 8;
             /// A line for whoever runs or debugs the contract; not part of any result.
-            fn log(message: bytes) -> unit, gas 800 + 20;
+            fn log(message: bytes) -> unit, gas 800 + 12;
             /// The value under a key of this contract's storage.
-            fn storage_read(key: bytes) -> maybe_bytes, gas 3_000 + 1;
+            fn storage_read(key: bytes) -> maybe_bytes, gas 2_000 + 1;
             /// Puts a value under a key of this contract's storage. Traps in a view.
             fn storage_write(key: bytes, value: bytes) -> unit, gas 20_000 + 30;
             /// Removes a key of this contract's storage. Traps in a view.
@@ -87,7 +87,7 @@ macro_rules! host_table {
             /// The native value that came with this call; it is in the balance already.
             fn value() -> fixed(16), gas 150 + 0;
             /// An address's native balance.
-            fn balance(address: fixed(33)) -> fixed(16), gas 4_000 + 0;
+            fn balance(address: fixed(33)) -> fixed(16), gas 2_500 + 0;
             /// The block's height.
             fn height() -> u64, gas 150 + 0;
             /// The block's time, in milliseconds since the Unix epoch.
