@@ -188,7 +188,7 @@ pub(crate) struct Frame {
     pub(crate) memory: Option<Memory>,
     /// Gas at the last moment that it was known exactly; at most as much is left.
     pub(crate) gas: u64,
-    /// The price of growing memory since then.
+    /// The price of pages that were added since then.
     pub(crate) pages_gas: u64,
     /// Somebody wants to see what it does.
     pub(crate) is_traced: bool,
@@ -202,7 +202,7 @@ impl ResourceLimiter for Frame {
         // The first pages are in the price of the instance.
         if self.memory.is_some() {
             let pages = |bytes: usize| (bytes / PAGE_BYTES as usize) as u32;
-            self.pages_gas += gas::GROWTH + gas::pages(pages(current), pages(desired));
+            self.pages_gas += gas::pages(pages(current), pages(desired));
             if self.pages_gas > self.gas {
                 return Err(wasmtime::Error::new(Abort::OutOfGas));
             }

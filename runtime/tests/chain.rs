@@ -229,12 +229,7 @@ pub fn contract(fields: &str) -> String {
 
 /// As [`contract`], with so many pages of memory.
 pub fn contract_of_pages(pages: u32, fields: &str) -> String {
-    contract_of_memory(&pages.to_string(), fields)
-}
-
-/// As [`contract`], with a memory of this type in the text format.
-pub fn contract_of_memory(memory: &str, fields: &str) -> String {
-    format!("(module {} (memory (export \"memory\") {memory}) {fields})", imports())
+    format!("(module {} (memory (export \"memory\") {pages}) {fields})", imports())
 }
 
 /// The whole host table in the text format.

@@ -3,11 +3,10 @@
 use rustorium_types::{
     code::Code,
     id::{Address, Amount, Gas},
-    limits::TRANSACTION_GAS,
     transaction::{Body, Message},
 };
 
-use crate::chain::{BOB, Chain, FUNDS, GAS, contract, contract_of_memory, failure};
+use crate::chain::{BOB, Chain, FUNDS, GAS, contract, failure};
 
 /// Methods, each of which does one thing once.
 const METHODS: &[(&str, &str, u64)] = &[
@@ -113,98 +112,6 @@ fn running_out_is_not_a_trap_and_both_use_the_limit() {
         assert_eq!((failure(&effects).code, effects.receipt.gas_used), (code, Gas(gas)), "{method} with {gas}");
     }
     assert!(chain.call_with(id, "grow", b"", 0, 4_000_000).receipt.succeeded());
-}
-
-/// What a call of a method takes; it must succeed.
-fn price(chain: &mut Chain, wat: &str) -> u64 {
-    let id = chain.deploy(wat);
-    let effects = chain.call(id, "x", b"");
-    assert!(effects.receipt.succeeded(), "{:?}", effects.diagnostics);
-    effects.receipt.gas_used.0
-}
-
-#[test]
-fn straight_code_ends_soon_after_its_gas() {
-    // Neither a loop nor a function begins in it, where compiled code compares its fuel by itself.
-    let mut chain = Chain::new();
-    let id = chain.deploy(&contract(&format!(
-        r#"(func (export "call.x") (local i64) (local.set 0 (i64.const 7)) {})"#,
-        "(local.set 0 (i64.rem_u (i64.const 1000000007) (i64.add (local.get 0) (i64.const 3))))".repeat(10_000)
-    )));
-    let used = chain.call(id, "x", b"").receipt.gas_used.0;
-    assert!(used > 150_000, "{used}");
-    let effects = chain.call_with(id, "x", b"", 0, used - 2_000);
-    assert_eq!(failure(&effects).code, Code::OutOfGas);
-}
-
-#[test]
-fn what_is_left_to_do_in_callers_is_checked_too() {
-    // A hundred frames, each with something to do once its callee is back.
-    let mut chain = Chain::new();
-    let id = chain.deploy(&contract(&format!(
-        r#"(func $down (param $n i32) (local i64)
-            (if (local.get $n) (then (call $down (i32.sub (local.get $n) (i32.const 1))))) {})
-        (func (export "call.x") (call $down (i32.const 100)))"#,
-        "(local.set 1 (i64.rem_u (i64.const 1000000007) (i64.add (local.get 1) (i64.const 3))))".repeat(30)
-    )));
-    let used = chain.call(id, "x", b"").receipt.gas_used.0;
-    let effects = chain.call_with(id, "x", b"", 0, used - 4_000);
-    assert_eq!(failure(&effects).code, Code::OutOfGas, "of {used}");
-}
-
-#[test]
-fn loads_cost_more_where_the_memory_can_become_large() {
-    let mut chain = Chain::new();
-    let module = |memory: &str, grow: &str, rounds: usize| {
-        let fields = format!(
-            r#"(func (export "call.x") (local i32)
-                (loop (drop (i32.load (i32.const 0)))
-                    (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const {rounds})))))
-            (func {grow})"#
-        );
-        contract_of_memory(memory, &fields)
-    };
-    let grow = "(drop (memory.grow (i32.const 1)))";
-    let mut of_100_loads = |memory: &str, grow: &str| {
-        price(&mut chain, &module(memory, grow, 200)) - price(&mut chain, &module(memory, grow, 100))
-    };
-    let small = of_100_loads("1 32", grow);
-    assert_eq!(of_100_loads("1", ""), small, "it cannot grow");
-    let large = of_100_loads("1", grow);
-    assert_eq!(large - small, 100 * 4 * 64);
-    assert_eq!(of_100_loads("1 33", grow), large);
-    assert_eq!(of_100_loads("33 33", ""), large);
-}
-
-#[test]
-fn ways_that_meet_pay_for_the_locals_that_are_moved() {
-    let mut chain = Chain::new();
-    let module = |locals: usize| {
-        let set: String = (0..locals).map(|local| format!("(local.set {local} (i64.const 1))")).collect();
-        // The way around all of them is taken.
-        contract(&format!(
-            r#"(func (export "call.x") (local {}) (block (br_if 0 (i32.const 1)) {set}))"#,
-            "i64 ".repeat(200)
-        ))
-    };
-    let few = price(&mut chain, &module(16));
-    assert!(price(&mut chain, &module(200)) - few >= 3 * 64);
-}
-
-#[test]
-fn a_bomb_for_the_compiler_is_paid_before_it_is_compiled() {
-    // 40 KB that took the compiler two seconds; they cost three million gas, by their bytes.
-    let mut chain = Chain::new();
-    let wasm = wat::parse_str(contract(&"(func)".repeat(9_900))).unwrap();
-    let body = Body { gas_limit: TRANSACTION_GAS, ..chain.body(vec![Message::StoreCode { wasm }]) };
-    let effects = chain.send_body(body);
-    assert_eq!((failure(&effects).code, effects.receipt.gas_used), (Code::OutOfGas, TRANSACTION_GAS));
-    // What takes the compiler no longer than its bytes pay for costs its bytes.
-    let plain = contract(&format!("(func (local i64) {})", "(local.set 0 (i64.const 1))".repeat(2_000)));
-    let wasm = wat::parse_str(plain).unwrap();
-    let bytes = wasm.len() as u64;
-    let used = chain.send(vec![Message::StoreCode { wasm }]).receipt.gas_used.0;
-    assert!((72 * bytes..72 * bytes + 100_000).contains(&used), "{used} for {bytes}");
 }
 
 #[test]
