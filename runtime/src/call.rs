@@ -95,6 +95,12 @@ impl Completed {
         Self { gas_used: 0, result: Err(CallFailure { message: Some(message.to_owned()), ..CallFailure::new(code) }) }
     }
 
+    /// Gas that a contract which called pays: failing costs more, unless nothing ran.
+    pub(crate) const fn price(&self) -> u64 {
+        let caught = if self.result.is_err() && self.gas_used > 0 { gas::CATCH } else { 0 };
+        self.gas_used.saturating_add(caught)
+    }
+
     /// A call that returned, having used no gas.
     pub(crate) fn returned(data: Vec<u8>) -> Self {
         Self { gas_used: 0, result: Ok(data) }
@@ -188,7 +194,7 @@ pub(crate) struct Frame {
     pub(crate) memory: Option<Memory>,
     /// Gas at the last moment that it was known exactly; at most as much is left.
     pub(crate) gas: u64,
-    /// The price of pages that were added since then.
+    /// The price of growing memory since then.
     pub(crate) pages_gas: u64,
     /// Somebody wants to see what it does.
     pub(crate) is_traced: bool,
@@ -202,7 +208,7 @@ impl ResourceLimiter for Frame {
         // The first pages are in the price of the instance.
         if self.memory.is_some() {
             let pages = |bytes: usize| (bytes / PAGE_BYTES as usize) as u32;
-            self.pages_gas += gas::pages(pages(current), pages(desired));
+            self.pages_gas += gas::GROWTH + gas::pages(pages(current), pages(desired));
             if self.pages_gas > self.gas {
                 return Err(wasmtime::Error::new(Abort::OutOfGas));
             }

@@ -14,6 +14,7 @@ use wasmtime::Caller;
 use crate::{
     call::{Abort, CallFailure, Completed, Frame},
     error::{EngineError, ExecuteError},
+    gas,
     session::Session,
     trace::{Argument, Recorder},
 };
@@ -206,18 +207,20 @@ impl Host<'_> {
         Ok(self.put(bytes, pointer, capacity)? | status << 32)
     }
 
-    /// Runs something in another contract, with at most so much gas; 0 is all but what this frame keeps.
+    /// Runs something in another contract, with at most so much gas; 0 is all but what this frame keeps: a 64th, and the
+    /// price of a failure.
     pub(crate) fn callee(
         &mut self,
         gas_limit: u64,
         operation: impl FnOnce(Box<Session>, u64) -> Result<(Box<Session>, Completed), ExecuteError>,
     ) -> Result<Outcome, Abort> {
-        let most = self.gas - (self.gas >> rustorium_types::limits::GAS_KEPT_SHIFT);
+        let free = self.gas.saturating_sub(gas::CATCH);
+        let most = free - (free >> rustorium_types::limits::GAS_KEPT_SHIFT);
         let limit = if gas_limit == 0 { most } else { gas_limit.min(most) };
         let session = self.frame.session.take().ok_or(EngineError::Invariant("a frame lost its session"))?;
         let (session, completed) = operation(session, limit)?;
         self.frame.session = Some(session);
-        self.charge(completed.gas_used)?;
+        self.charge(completed.price())?;
         Ok(match completed.result {
             Ok(returned) => {
                 self.frame.failed_callee = None;

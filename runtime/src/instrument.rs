@@ -1,5 +1,5 @@
 //! Counts the depth of the WebAssembly stack inside the module itself, so that every machine runs out of it at the
-//! same instruction, whatever its native frames look like.
+//! same instruction, whatever its native frames look like; and makes sure that code whose gas is used up ends soon.
 //!
 //! A global counts the units that are left. Each function takes its own on entry and gives them back on exit:
 //!
@@ -16,25 +16,41 @@
 //! its index space and functions keep theirs, so nothing else is renumbered, and the name section still holds. A
 //! trap leaves the counter as it is; the instance is dropped then. −1 tells this trap from any other
 //! `unreachable`. All that the module does not need to run is left out.
+//!
+//! Compiled code counts its fuel everywhere, but compares it with what it has only where functions and loops begin.
+//! Where neither comes for long, an empty `loop end` is put in: see [`checks`]. What is to be paid beside the
+//! instructions themselves is put in as `nop`s: see [`surcharges`].
 
 use wasm_encoder::{CodeSection, Encode, ExportKind, ExportSection, Instruction, Module, RawSection, TypeSection};
-use wasmparser::{FuncType, FunctionBody, KnownCustom, Operator, Parser, Payload, ValType};
+use wasmparser::{FuncType, FunctionBody, KnownCustom, Operator, Parser, Payload, TypeRef, ValType};
+use wasmtime::OperatorCost;
 
-use crate::validate::{FEATURES, STACK_UNITS};
+use crate::{
+    gas,
+    validate::{FEATURES, STACK_UNITS, Validated},
+};
+
+mod checks;
+mod surcharges;
+
+use checks::Unchecked;
+use surcharges::Surcharges;
 
 /// The export of the counter.
 pub(crate) const STACK_EXPORT: &str = "rustorium.stack";
 /// What the counter shows once a function did not have its units.
 pub(crate) const EXHAUSTED: i32 = -1;
 /// Rises when the rewriting changes, so that modules compiled from another are not loaded.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
-/// Rewrites a module that [`validate`](crate::validate::validate) accepted, given the units of each function.
+/// Rewrites a module that [`validate`](crate::validate::validate) accepted.
 ///
 /// # Errors
 /// Where the module does not parse, which an accepted one does.
-pub(crate) fn instrument(wasm: &[u8], stack_units: &[u32]) -> wasmparser::Result<Vec<u8>> {
-    let mut rewriter = Rewriter { wasm, stack_units, ..Rewriter::default() };
+pub(crate) fn instrument(wasm: &[u8], validated: &Validated) -> wasmparser::Result<Vec<u8>> {
+    let Validated { stack_units, large_memory, .. } = validated;
+    let costs = gas::instructions();
+    let mut rewriter = Rewriter { wasm, stack_units, large_memory: *large_memory, costs, ..Rewriter::default() };
     let mut parser = Parser::new(0);
     parser.set_features(FEATURES);
     for payload in parser.parse_all(wasm) {
@@ -47,8 +63,12 @@ pub(crate) fn instrument(wasm: &[u8], stack_units: &[u32]) -> wasmparser::Result
 struct Rewriter<'a> {
     wasm: &'a [u8],
     stack_units: &'a [u32],
+    large_memory: bool,
+    costs: OperatorCost,
     module: Module,
     types: Vec<FuncType>,
+    /// Imported functions, which come first in the index space.
+    imported: u32,
     /// Of each defined function, the index of its type.
     functions: Vec<u32>,
     /// The counter's index, once the section of globals is written.
@@ -67,6 +87,12 @@ impl<'a> Rewriter<'a> {
                     self.types.push(ty?);
                 }
                 self.write_types(count, entries);
+            }
+            Payload::ImportSection(reader) => {
+                self.section(SECTION_IMPORT, reader.range());
+                for import in reader.into_imports() {
+                    self.imported += u32::from(matches!(import?.ty, TypeRef::Func(_)));
+                }
             }
             Payload::FunctionSection(reader) => {
                 self.section(SECTION_FUNCTION, reader.range());
@@ -178,8 +204,24 @@ impl<'a> Rewriter<'a> {
         prologue.iter().for_each(|instruction| instruction.encode(&mut out));
         let mut copied = start;
         let mut depth = 0;
+        let mut surcharges =
+            Surcharges::of(body.get_operators_reader()?, self.locals(index, body)?, self.large_memory)?;
+        let mut unchecked = Unchecked::new(&self.costs, self.imported);
         while !operators.eof() {
             let (operator, at) = operators.read_with_offset()?;
+            let surcharge = surcharges.units(&operator);
+            let is_loop = matches!(operator, Operator::Loop { .. });
+            let needs_check = unchecked.needs_check_before(&operator, surcharge);
+            if needs_check || surcharge > 0 {
+                // Those of a loop are inside of it.
+                let place = if is_loop { operators.original_position() } else { at };
+                out.extend_from_slice(&self.wasm[copied..place]);
+                copied = place;
+                if needs_check {
+                    CHECK.iter().for_each(|instruction| instruction.encode(&mut out));
+                }
+                (0..surcharge).for_each(|_| Instruction::Nop.encode(&mut out));
+            }
             match operator {
                 Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => depth += 1,
                 Operator::End if depth > 0 => depth -= 1,
@@ -208,6 +250,16 @@ impl<'a> Rewriter<'a> {
         Ok(())
     }
 
+    /// Parameters and locals of a function.
+    fn locals(&self, index: usize, body: &FunctionBody<'_>) -> wasmparser::Result<u32> {
+        let ty = self.functions.get(index).and_then(|ty| self.types.get(*ty as usize));
+        let mut locals = ty.map_or(0, |ty| ty.params().len() as u32);
+        for declared in body.get_locals_reader()? {
+            locals += declared?.0;
+        }
+        Ok(locals)
+    }
+
     /// The type of the block around a function's body.
     fn block_type(&self, index: usize) -> wasm_encoder::BlockType {
         let ty = self.functions.get(index).and_then(|ty| self.types.get(*ty as usize));
@@ -222,6 +274,9 @@ impl<'a> Rewriter<'a> {
     }
 }
 
+/// A place at which compiled code compares its fuel.
+const CHECK: [Instruction<'_>; 2] = [Instruction::Loop(wasm_encoder::BlockType::Empty), Instruction::End];
+
 /// The types that accepted modules have.
 fn encoded_type(ty: &ValType) -> wasm_encoder::ValType {
     match ty {
@@ -232,6 +287,7 @@ fn encoded_type(ty: &ValType) -> wasm_encoder::ValType {
 
 const SECTION_CUSTOM: u8 = 0;
 const SECTION_TYPE: u8 = 1;
+const SECTION_IMPORT: u8 = 2;
 const SECTION_FUNCTION: u8 = 3;
 const SECTION_GLOBAL: u8 = 6;
 const SECTION_EXPORT: u8 = 7;
@@ -250,7 +306,7 @@ mod tests {
     fn instrumented(wat: &str) -> Vec<u8> {
         let wasm = wat::parse_str(wat).unwrap();
         let validated = validate(&wasm, 1 << 20).unwrap();
-        let module = instrument(&wasm, &validated.stack_units).unwrap();
+        let module = instrument(&wasm, &validated).unwrap();
         wasmparser::Validator::new_with_features(FEATURES).validate_all(&module).unwrap();
         module
     }

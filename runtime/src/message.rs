@@ -117,7 +117,7 @@ fn store_code(mut session: Box<Session>, wasm: &[u8], gas_limit: u64) -> Ran {
             return Ok((session, Done { gas_used: 0, result: Ok(MessageResult::StoreCode { code }) }));
         }
         match validate(wasm, limit) {
-            Ok(validated) => charged(session, gas::compile(&validated.work), gas, |session, _| {
+            Ok(validated) => charged(session, gas::compile(&validated.work, wasm.len()), gas, |session, _| {
                 compile_and_store(session, code, wasm, &validated)
             }),
             Err(refused) => Ok((session, Done::refused(Code::InvalidModule, &refused))),

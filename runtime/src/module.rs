@@ -182,7 +182,7 @@ impl Modules {
         wasm: &[u8],
         validated: &Validated,
     ) -> Result<Result<Arc<Module>, InvalidModule>, EngineError> {
-        let instrumented = instrument::instrument(wasm, &validated.stack_units)
+        let instrumented = instrument::instrument(wasm, validated)
             .map_err(|_| EngineError::Invariant("an accepted module does not parse"))?;
         // Compilation fails only on what the module is: the compiler has limits of its own.
         let compiled = match wasmtime::Module::new(&self.engine, &instrumented) {

@@ -69,6 +69,7 @@ fn build(executions: u32, optimize: bool, pagemap_scan: Enabled) -> wasmtime::Re
         // Inlining would put one function's frame into another's, past the stack counter.
         .compiler_inlining(Inlining::No)
         .consume_fuel(true)
+        .operator_cost(gas::instructions())
         .signals_based_traps(true)
         // Fuel for data segments depends on this: with it, instantiation uses none.
         .memory_init_cow(true)

@@ -69,6 +69,8 @@ pub(crate) struct Validated {
     pub(crate) stack_units: Vec<u32>,
     /// What compiling it takes, beside its bytes.
     pub(crate) work: Work,
+    /// Its memory is, or can become, larger than what stays resident.
+    pub(crate) large_memory: bool,
 }
 
 /// What takes the compiler longer than a code's bytes tell.
@@ -76,6 +78,8 @@ pub(crate) struct Validated {
 pub(crate) struct Work {
     /// Locals times blocks of all functions.
     pub(crate) joins: u64,
+    /// Nanoseconds that the compiler takes for all functions beside that, at the worst.
+    pub(crate) compile_ns: u64,
     /// Bytes from the first to the last that data segments put into memory: all are kept with the compiled module.
     pub(crate) image_bytes: u64,
 }

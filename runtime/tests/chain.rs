@@ -229,7 +229,12 @@ pub fn contract(fields: &str) -> String {
 
 /// As [`contract`], with so many pages of memory.
 pub fn contract_of_pages(pages: u32, fields: &str) -> String {
-    format!("(module {} (memory (export \"memory\") {pages}) {fields})", imports())
+    contract_of_memory(&pages.to_string(), fields)
+}
+
+/// As [`contract`], with a memory of this type in the text format.
+pub fn contract_of_memory(memory: &str, fields: &str) -> String {
+    format!("(module {} (memory (export \"memory\") {memory}) {fields})", imports())
 }
 
 /// The whole host table in the text format.

@@ -3,47 +3,48 @@
 use rustorium_types::{
     code::Code,
     id::{Address, Amount, Gas},
+    limits::TRANSACTION_GAS,
     transaction::{Body, Message},
 };
 
-use crate::chain::{BOB, Chain, FUNDS, GAS, contract, failure};
+use crate::chain::{BOB, Chain, FUNDS, GAS, contract, contract_of_memory, failure};
 
 /// Methods, each of which does one thing once.
 const METHODS: &[(&str, &str, u64)] = &[
-    ("nothing", "", 79_173),
-    ("arguments", "(drop (call $arguments (i32.const 0) (i32.const 64)))", 79_226),
-    ("return_data", "(call $return_data (i32.const 0) (i32.const 32))", 79_258),
-    ("log", "(call $log (i32.const 0) (i32.const 32))", 79_308),
-    ("storage_read", "(drop (call $storage_read (i32.const 0) (i32.const 32) (i32.const 0) (i32.const 64)))", 80_274),
-    ("storage_write", "(call $storage_write (i32.const 0) (i32.const 32) (i32.const 0) (i32.const 16))", 85_618),
-    ("storage_remove", "(call $storage_remove (i32.const 0) (i32.const 32))", 84_272),
-    ("caller", "(drop (call $caller (i32.const 0)))", 79_225),
-    ("balance", "(call $this (i32.const 0)) (call $balance (i32.const 0) (i32.const 64))", 80_228),
-    ("height", "(drop (call $height))", 79_224),
-    ("emit", "(call $emit (i32.const 512) (i32.const 8) (i32.const 0) (i32.const 32))", 80_578),
-    ("sha256", "(call $sha256 (i32.const 0) (i32.const 64) (i32.const 128))", 79_697),
-    ("keccak256", "(call $keccak256 (i32.const 0) (i32.const 64) (i32.const 128))", 80_317),
-    ("blake3", "(call $blake3 (i32.const 0) (i32.const 64) (i32.const 128))", 79_569),
-    ("poseidon", "(call $poseidon (i32.const 0) (i32.const 32) (i32.const 128))", 94_177),
-    ("ed25519", "(drop (call $ed25519_verify (i32.const 0) (i32.const 32) (i32.const 0) (i32.const 32)))", 159_338),
-    ("grow", "(drop (memory.grow (i32.const 3)))", 91_175),
-    ("fill", "(memory.fill (i32.const 0) (i32.const 1) (i32.const 60000))", 139_177),
+    ("nothing", "", 116_177),
+    ("arguments", "(drop (call $arguments (i32.const 0) (i32.const 64)))", 116_391),
+    ("return_data", "(call $return_data (i32.const 0) (i32.const 32))", 116_423),
+    ("log", "(call $log (i32.const 0) (i32.const 32))", 117_631),
+    ("storage_read", "(drop (call $storage_read (i32.const 0) (i32.const 32) (i32.const 0) (i32.const 64)))", 119_225),
+    ("storage_write", "(call $storage_write (i32.const 0) (i32.const 32) (i32.const 0) (i32.const 16))", 137_633),
+    ("storage_remove", "(call $storage_remove (i32.const 0) (i32.const 32))", 136_287),
+    ("caller", "(drop (call $caller (i32.const 0)))", 116_340),
+    ("balance", "(call $this (i32.const 0)) (call $balance (i32.const 0) (i32.const 64))", 120_354),
+    ("height", "(drop (call $height))", 116_339),
+    ("emit", "(call $emit (i32.const 512) (i32.const 8) (i32.const 0) (i32.const 32))", 120_593),
+    ("sha256", "(call $sha256 (i32.const 0) (i32.const 64) (i32.const 128))", 116_784),
+    ("keccak256", "(call $keccak256 (i32.const 0) (i32.const 64) (i32.const 128))", 118_560),
+    ("blake3", "(call $blake3 (i32.const 0) (i32.const 64) (i32.const 128))", 116_848),
+    ("poseidon", "(call $poseidon (i32.const 0) (i32.const 32) (i32.const 128))", 148_192),
+    ("ed25519", "(drop (call $ed25519_verify (i32.const 0) (i32.const 32) (i32.const 0) (i32.const 32)))", 296_385),
+    ("grow", "(drop (memory.grow (i32.const 3)))", 151_274),
+    ("fill", "(memory.fill (i32.const 0) (i32.const 1) (i32.const 60000))", 176_499),
     (
         "loop",
         "(local $i i32) (loop (local.set $i (i32.add (local.get $i) (i32.const 1)))
         (br_if 0 (i32.lt_u (local.get $i) (i32.const 1000))))",
-        87_173,
+        128_177,
     ),
     (
         "transfer",
         "(drop (call $transfer (i32.const 0) (i32.const 64) (i64.const 0) (i32.const 128) (i32.const 64)))",
-        85_179,
+        136_194,
     ),
     (
         "query",
         "(call $this (i32.const 0)) (drop (call $query (i32.const 0) (i32.const 512) (i32.const 4)
         (i32.const 0) (i32.const 0) (i64.const 0) (i32.const 128) (i32.const 64)))",
-        97_315,
+        171_445,
     ),
 ];
 
@@ -88,7 +89,7 @@ fn messages_cost_what_they_did() {
         effects.receipt.gas_used.0
     });
     // A transfer; new code of so many bytes, then the same again; a contract without `init`.
-    assert_eq!((measured, bytes), ([67_040, 154_048, 89_707, 81_656], 1_003));
+    assert_eq!((measured, bytes), ([81_040, 154_048, 89_707, 91_656], 1_003));
 }
 
 #[test]
@@ -111,7 +112,99 @@ fn running_out_is_not_a_trap_and_both_use_the_limit() {
         let effects = chain.call_with(id, method, b"", 0, gas);
         assert_eq!((failure(&effects).code, effects.receipt.gas_used), (code, Gas(gas)), "{method} with {gas}");
     }
-    assert!(chain.call_with(id, "grow", b"", 0, 4_000_000).receipt.succeeded());
+    assert!(chain.call_with(id, "grow", b"", 0, 12_000_000).receipt.succeeded());
+}
+
+/// What a call of a method takes; it must succeed.
+fn price(chain: &mut Chain, wat: &str) -> u64 {
+    let id = chain.deploy(wat);
+    let effects = chain.call(id, "x", b"");
+    assert!(effects.receipt.succeeded(), "{:?}", effects.diagnostics);
+    effects.receipt.gas_used.0
+}
+
+#[test]
+fn straight_code_ends_soon_after_its_gas() {
+    // Neither a loop nor a function begins in it, where compiled code compares its fuel by itself.
+    let mut chain = Chain::new();
+    let id = chain.deploy(&contract(&format!(
+        r#"(func (export "call.x") (local i64) (local.set 0 (i64.const 7)) {})"#,
+        "(local.set 0 (i64.rem_u (i64.const 1000000007) (i64.add (local.get 0) (i64.const 3))))".repeat(10_000)
+    )));
+    let used = chain.call(id, "x", b"").receipt.gas_used.0;
+    assert!(used > 150_000, "{used}");
+    let effects = chain.call_with(id, "x", b"", 0, used - 2_000);
+    assert_eq!(failure(&effects).code, Code::OutOfGas);
+}
+
+#[test]
+fn what_is_left_to_do_in_callers_is_checked_too() {
+    // A hundred frames, each with something to do once its callee is back.
+    let mut chain = Chain::new();
+    let id = chain.deploy(&contract(&format!(
+        r#"(func $down (param $n i32) (local i64)
+            (if (local.get $n) (then (call $down (i32.sub (local.get $n) (i32.const 1))))) {})
+        (func (export "call.x") (call $down (i32.const 100)))"#,
+        "(local.set 1 (i64.rem_u (i64.const 1000000007) (i64.add (local.get 1) (i64.const 3))))".repeat(30)
+    )));
+    let used = chain.call(id, "x", b"").receipt.gas_used.0;
+    let effects = chain.call_with(id, "x", b"", 0, used - 4_000);
+    assert_eq!(failure(&effects).code, Code::OutOfGas, "of {used}");
+}
+
+#[test]
+fn loads_cost_more_where_the_memory_can_become_large() {
+    let mut chain = Chain::new();
+    let module = |memory: &str, grow: &str, rounds: usize| {
+        let fields = format!(
+            r#"(func (export "call.x") (local i32)
+                (loop (drop (i32.load (i32.const 0)))
+                    (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const {rounds})))))
+            (func {grow})"#
+        );
+        contract_of_memory(memory, &fields)
+    };
+    let grow = "(drop (memory.grow (i32.const 1)))";
+    let mut of_100_loads = |memory: &str, grow: &str| {
+        price(&mut chain, &module(memory, grow, 200)) - price(&mut chain, &module(memory, grow, 100))
+    };
+    let small = of_100_loads("1 32", grow);
+    assert_eq!(of_100_loads("1", ""), small, "it cannot grow");
+    let large = of_100_loads("1", grow);
+    assert_eq!(large - small, 100 * 10 * 64);
+    assert_eq!(of_100_loads("1 33", grow), large);
+    assert_eq!(of_100_loads("33 33", ""), large);
+}
+
+#[test]
+fn ways_that_meet_pay_for_the_locals_that_are_moved() {
+    let mut chain = Chain::new();
+    let module = |locals: usize| {
+        let set: String = (0..locals).map(|local| format!("(local.set {local} (i64.const 1))")).collect();
+        // The way around all of them is taken.
+        contract(&format!(
+            r#"(func (export "call.x") (local {}) (block (br_if 0 (i32.const 1)) {set}))"#,
+            "i64 ".repeat(200)
+        ))
+    };
+    let few = price(&mut chain, &module(16));
+    assert!(price(&mut chain, &module(200)) - few >= 3 * 64);
+}
+
+#[test]
+fn a_bomb_for_the_compiler_is_paid_before_it_is_compiled() {
+    // 40 KB that took the compiler two seconds; they cost three million gas, by their bytes.
+    let mut chain = Chain::new();
+    let wasm = wat::parse_str(contract(&"(func)".repeat(9_900))).unwrap();
+    let body = Body { gas_limit: TRANSACTION_GAS, ..chain.body(vec![Message::StoreCode { wasm }]) };
+    let effects = chain.send_body(body);
+    assert_eq!((failure(&effects).code, effects.receipt.gas_used), (Code::OutOfGas, TRANSACTION_GAS));
+    // What takes the compiler no longer than its bytes pay for costs its bytes.
+    let plain = contract(&format!("(func (local i64) {})", "(local.set 0 (i64.const 1))".repeat(2_000)));
+    let wasm = wat::parse_str(plain).unwrap();
+    let bytes = wasm.len() as u64;
+    let used = chain.send(vec![Message::StoreCode { wasm }]).receipt.gas_used.0;
+    assert!((72 * bytes..72 * bytes + 100_000).contains(&used), "{used} for {bytes}");
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn bytes(seed: u64, purpose: &str) -> Vec<u8> {
 
 /// The module of a seed as a contract, if it can be one. Every other one may trap.
 fn generate(seed: u64) -> Option<Generated> {
-    let may_trap = seed % 2 != 0;
+    let may_trap = !seed.is_multiple_of(2);
     let contract = smith::contract(&bytes(seed, "module"), bytes(seed, "arguments").into_iter(), may_trap)?;
     Some(Generated { seed, contract })
 }

@@ -32,7 +32,7 @@ const STEPS: usize = 900;
 /// Assertions that one function runs for those behind it.
 const STRIDE: usize = 32;
 /// What growing a memory to its limit takes, twice.
-const GAS: u64 = 20_000_000;
+const GAS: u64 = 99_000_000;
 /// Steps that grow a memory over our limit, and files that link modules to each other.
 const OVER_OUR_MEMORY: [(&str, usize); 5] = [
     ("wasm-v1/call.wast", 294),

@@ -14,7 +14,7 @@ pub use msg::{Approval, ReceiverAt, Transfer};
 pub use state::Token;
 
 /// Gas for a contract that is told of tokens: enough to book them, too little to do much else with them.
-const NOTICE_GAS: u64 = 100_000;
+const NOTICE_GAS: u64 = 200_000;
 
 #[contract(error = TokenError)]
 impl Token {

@@ -34,6 +34,12 @@ const PROFILE: [&str; 9] = [
 /// keeps the memory of an instance small, which is what makes instances cheap.
 const LINKER: [&str; 2] = ["-Clink-arg=--compress-relocations", "-Clink-arg=-zstack-size=65536"];
 
+/// Pages that a contract's memory can have unless its manifest says otherwise: 2 MiB. The loads of a memory that can
+/// become larger cost ten times as much. `[package.metadata.rustorium] memory-pages = 256` asks for all that a chain
+/// allows.
+const MEMORY_PAGES: u32 = 32;
+const PAGE_BYTES: u64 = 64 << 10;
+
 /// What would change the bytes if it came from whoever runs this.
 const FOREIGN_VARIABLES: [&str; 7] = [
     "RUSTFLAGS",
@@ -52,6 +58,8 @@ pub(super) struct Package {
     /// Name of the library, as the compiler's output is called.
     library: String,
     manifest: PathBuf,
+    /// Pages that its memory can have.
+    memory_pages: u32,
     workspace_root: PathBuf,
     pub(super) target_directory: PathBuf,
 }
@@ -68,6 +76,19 @@ struct MetadataPackage {
     name: String,
     manifest_path: PathBuf,
     targets: Vec<MetadataTarget>,
+    /// What the manifest says to tools; nothing is `null`.
+    metadata: Option<ToolSettings>,
+}
+
+#[derive(Default, Deserialize)]
+struct ToolSettings {
+    rustorium: Option<Settings>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Settings {
+    memory_pages: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -95,6 +116,8 @@ pub(super) fn find_package(directory: &Path, options: &BuildOptions) -> Result<P
     let Some(package) = metadata.packages.into_iter().find(|package| package.manifest_path == manifest) else {
         return Err(BuildError::Workspace(directory.into()));
     };
+    let settings = package.metadata.unwrap_or_default().rustorium;
+    let memory_pages = settings.and_then(|settings| settings.memory_pages).unwrap_or(MEMORY_PAGES);
     let is_library = |target: &MetadataTarget| target.kind.iter().any(|kind| kind.ends_with("lib"));
     let Some(library) = package.targets.into_iter().find(is_library) else {
         return Err(BuildError::NoLibrary(package.name));
@@ -103,6 +126,7 @@ pub(super) fn find_package(directory: &Path, options: &BuildOptions) -> Result<P
         name: package.name,
         library: library.name.replace('-', "_"),
         manifest,
+        memory_pages,
         workspace_root: metadata.workspace_root,
         target_directory: metadata.target_directory,
     })
@@ -124,7 +148,8 @@ pub(super) fn compile(
         .arg(target_dir)
         .args(PROFILE.iter().flat_map(|setting| ["--config".to_owned(), format!("profile.contract.{setting}")]));
     add_network(&mut command, options);
-    command.args(["--", "--cfg", "rustorium_export"]);
+    let memory_bytes = u64::from(package.memory_pages) * PAGE_BYTES;
+    command.args(["--", "--cfg", "rustorium_export"]).arg(format!("-Clink-arg=--max-memory={memory_bytes}"));
     command.env("RUSTC", compiler).env("CARGO_ENCODED_RUSTFLAGS", flags(package, compiler, target_dir)?);
     let output = run(&mut command, options.quiet)?;
     if !output.status.success() {

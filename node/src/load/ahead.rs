@@ -25,7 +25,28 @@ use super::{Clock, LoadError, LoadOptions, Outcome};
 /// Between two looks at a transaction that is not executed yet.
 const PAUSE: Duration = Duration::from_millis(5);
 
-type Batches = Arc<Vec<Vec<SignedInput>>>;
+/// Batches that connections take in turns.
+struct Queue {
+    batches: Vec<Vec<SignedInput>>,
+    taken: AtomicUsize,
+}
+
+impl Queue {
+    fn new(batches: Vec<Vec<SignedInput>>) -> Arc<Self> {
+        Arc::new(Self { batches, taken: AtomicUsize::new(0) })
+    }
+
+    /// The next batch and its number.
+    fn take(&self) -> Option<(usize, &[SignedInput])> {
+        let number = self.taken.fetch_add(1, Ordering::Relaxed);
+        self.batches.get(number).map(|batch| (number, &**batch))
+    }
+
+    /// The same batches once more.
+    fn rewind(&self) {
+        self.taken.store(0, Ordering::Relaxed);
+    }
+}
 
 pub(super) async fn submit_all(
     client: &Client,
@@ -33,38 +54,30 @@ pub(super) async fn submit_all(
     options: &LoadOptions,
     progress: impl Fn(&str),
 ) -> Result<Outcome, LoadError> {
-    let batches = Arc::new(batches);
+    let queue = Queue::new(batches);
     let mut total = Outcome::default();
     let mut running = JoinSet::new();
-    let next = Arc::new(AtomicUsize::new(0));
     let clock = Clock::start(None);
     for _ in 0..options.connections {
-        running.spawn(submit(client.clone(), Arc::clone(&batches), Arc::clone(&next), options.under_way));
+        running.spawn(submit(client.clone(), Arc::clone(&queue), options.under_way));
     }
     total.join(&mut running).await?;
     total.seconds = clock.seconds();
     progress("reading receipts");
-    let next = Arc::new(AtomicUsize::new(0));
+    queue.rewind();
     for _ in 0..options.connections {
-        running.spawn(read(client.clone(), Arc::clone(&batches), Arc::clone(&next), options.batch));
+        running.spawn(read(client.clone(), Arc::clone(&queue), options.batch));
     }
     total.join(&mut running).await?;
     Ok(total)
 }
 
-async fn submit(
-    client: Client,
-    batches: Batches,
-    next: Arc<AtomicUsize>,
-    most_under_way: usize,
-) -> Result<Outcome, ClientError> {
+async fn submit(client: Client, queue: Arc<Queue>, most_under_way: usize) -> Result<Outcome, ClientError> {
     let mut outcome = Outcome::default();
     let mut under_way = VecDeque::new();
     let mut last = None;
     let clock = Clock::start(None);
-    loop {
-        let number = next.fetch_add(1, Ordering::Relaxed);
-        let Some(batch) = batches.get(number) else { break };
+    while let Some((number, batch)) = queue.take() {
         if under_way.len() == most_under_way
             && let Some(Some(oldest)) = under_way.pop_front()
         {
@@ -92,16 +105,10 @@ async fn executed(client: &Client, hash: &Hash) -> Result<(), ClientError> {
 
 /// Reads receipts. What is known is not executed again, so a transaction that is submitted once more is answered with
 /// what became of it.
-async fn read(
-    client: Client,
-    batches: Batches,
-    next: Arc<AtomicUsize>,
-    batch_size: usize,
-) -> Result<Outcome, ClientError> {
+async fn read(client: Client, queue: Arc<Queue>, batch_size: usize) -> Result<Outcome, ClientError> {
     let mut outcome = Outcome::default();
-    loop {
-        let number = next.fetch_add(1, Ordering::Relaxed);
-        let Some(batch) = batches.get(number) else { return Ok(outcome) };
+    while let Some((number, batch)) = queue.take() {
         outcome.count(number * batch_size, &client.submit(batch, Wait::Executed).await?);
     }
+    Ok(outcome)
 }

@@ -11,7 +11,10 @@ use super::{
     Facts, InvalidModule, RESERVED_PREFIX, Shape, Signature, Validated, Work, agreement, is_entry, is_method_name,
     limits, names, names::shown,
 };
-use crate::host::{HostFunction, WasmType};
+use crate::{
+    gas::RESIDENT_PAGES,
+    host::{HostFunction, WasmType},
+};
 
 /// Parameters and results.
 type ImportType = (Vec<WasmType>, Vec<WasmType>);
@@ -29,6 +32,10 @@ pub(super) struct Structure {
     imported: u32,
     memories: u32,
     memory_exported: bool,
+    /// Pages that the memory can have, by its own maximum.
+    most_pages: u64,
+    /// There is `memory.grow` in a function.
+    grows: bool,
     custom_sections: u32,
     /// Functions that are exported: name and index.
     exports: Vec<(String, u32)>,
@@ -108,6 +115,7 @@ impl Structure {
         for memory in reader.clone().into_iter().map_while(Result::ok) {
             at_most("pages of memory", memory.initial, u64::from(limits::MEMORY_PAGES))?;
             self.facts.memory_pages = memory.initial.try_into().unwrap_or(limits::MEMORY_PAGES);
+            self.most_pages = memory.maximum.unwrap_or(limits::MEMORY_PAGES.into());
         }
         Ok(())
     }
@@ -201,6 +209,8 @@ impl Structure {
             return Err(InvalidModule::FunctionTooLarge { function, what, found, limit });
         }
         self.work.joins = self.work.joins.saturating_add(shape.joins());
+        self.grows |= shape.grows;
+        self.work.compile_ns = self.work.compile_ns.saturating_add(shape.compile_ns);
         at_most("locals times blocks", self.work.joins, limits::MODULE_JOINS)?;
         self.stack_units.push(shape.stack_units());
         Ok(())
@@ -228,6 +238,7 @@ impl Structure {
             let entries = self.exports.iter().map(|(name, _)| name.as_str()).filter(|name| is_entry(name));
             agreement::check(abi, entries)?;
         }
+        let pages = if self.grows { self.most_pages } else { self.facts.memory_pages.into() };
         self.facts.code_bytes = wasm.len().try_into().unwrap_or(u32::MAX);
         Ok(Validated {
             facts: self.facts,
@@ -235,6 +246,7 @@ impl Structure {
             functions: self.exports.into_iter().map(|(name, _)| name).collect(),
             stack_units: self.stack_units,
             work: self.work,
+            large_memory: pages > u64::from(RESIDENT_PAGES),
         })
     }
 }

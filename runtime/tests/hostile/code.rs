@@ -263,7 +263,7 @@ fn events_of_calls_that_failed_leave_their_place_to_others() {
         r#"(data (i32.const 0) "{}") (data (i32.const 64) "flood") (func (export "call.x") (local $i i32)
             (loop
                 (drop (call $call (i32.const 0) (i32.const 64) (i32.const 5) (i32.const 0) (i32.const 0) (i32.const 128)
-                    (i64.const 2000000) (i32.const 256) (i32.const 0)))
+                    (i64.const 8000000) (i32.const 256) (i32.const 0)))
                 (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 5))))
             (call $emit (i32.const 64) (i32.const 5) (i32.const 0) (i32.const 0)))"#,
         escaped(&Address::Contract(callee).to_bytes())
@@ -316,7 +316,7 @@ fn a_flood_of_reads_is_paid_for_each() {
 fn a_flood_of_logs_is_cut() {
     let mut chain = Chain::new();
     let id = chain
-        .deploy(&contract(r#"(func (export "call.x") (loop (call $log (i32.const 0) (i32.const 60000)) (br 0)))"#));
+        .deploy(&contract(r#"(func (export "call.x") (loop (call $log (i32.const 0) (i32.const 5000)) (br 0)))"#));
     let effects = chain.call(id, "x", b"");
     assert_eq!(effects.diagnostics.logs.len(), LOG_LINES);
     // Each byte that is not printable became three.

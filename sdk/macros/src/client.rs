@@ -24,7 +24,7 @@ pub(crate) fn expand(client: &Client<'_>) -> TokenStream {
     let methods = client.methods.iter().map(|method| expand_method(visibility, method));
     quote! {
         #[doc = #doc]
-        #[allow(dead_code)]
+        #[allow(dead_code, reason = "what a contract does not use")]
         #[derive(Clone, Copy, Debug)]
         #[must_use = "nothing is called before a method is"]
         #visibility struct #ident {
@@ -37,7 +37,7 @@ pub(crate) fn expand(client: &Client<'_>) -> TokenStream {
             #ident { call: ::rustorium_sdk::Call::to(address) }
         }
 
-        #[allow(dead_code)]
+        #[allow(dead_code, reason = "what a contract does not use")]
         impl #ident {
             /// Gas for the callee at the most; without this, all but 1/64 of what is left.
             #visibility fn gas(self, gas: u64) -> Self {

@@ -164,7 +164,7 @@ fn remove_marks(item: &mut ImplItem) {
 fn result_alias(error: &Path) -> TokenStream {
     quote! {
         /// What this contract's methods answer.
-        #[allow(dead_code)]
+        #[allow(dead_code, reason = "what a contract does not use")]
         type Result<T, E = #error> = ::core::result::Result<T, E>;
     }
 }

@@ -14,7 +14,7 @@
 #[path = "../chain.rs"]
 mod chain;
 #[path = "../../../runtime/tests/table.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "made for tests")]
 mod table;
 
 use std::sync::OnceLock;

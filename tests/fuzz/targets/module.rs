@@ -3,15 +3,15 @@
 #![no_main]
 
 #[path = "../../../runtime/tests/adapt.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "made for tests")]
 mod adapt;
 #[path = "../chain.rs"]
 mod chain;
 #[path = "../../../runtime/tests/smith.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "made for tests")]
 mod smith;
 #[path = "../../../runtime/tests/table.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "made for tests")]
 mod table;
 
 use libfuzzer_sys::fuzz_target;

@@ -3,7 +3,7 @@
 #![no_main]
 
 #[path = "../../../sdk/light/tests/chain.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "made for tests")]
 mod chain;
 
 use std::sync::OnceLock;

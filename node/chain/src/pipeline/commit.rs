@@ -2,6 +2,8 @@
 //!
 //! The log has all of them, so what is not committed when the node dies is executed again. On a full disk a commit
 //! takes until there is room (`storage/backend.rs`); blocks wait in memory meanwhile, up to a bound (`root.rs`).
+//!
+//! Nobody waits for a commit, and one keeps a core busy for some 50 ms: so this thread lets the others go first.
 
 use std::time::{Duration, Instant};
 
@@ -27,8 +29,13 @@ impl Default for CommitPolicy {
     }
 }
 
+/// How nice the thread is, of 19: it gets a third of a core where the others want all of them.
+const NICENESS: i32 = 5;
+
 /// Runs until the stage before has ended, and commits what is left then.
 pub(super) fn run(policy: CommitPolicy, from: &Receiver<()>, room: &Sender<()>, common: &Common) -> Result<(), Fault> {
+    // Linux takes it for the thread that asks. Where it is refused, commits are only less polite.
+    let _ = rustix::process::setpriority_process(None, NICENESS);
     let mut due: Option<Instant> = None;
     loop {
         let ended = match due {

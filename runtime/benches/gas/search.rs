@@ -1,0 +1,159 @@
+//! A search for the slowest module: mixes of classes, changed at random, the slower ones kept.
+//!
+//! A candidate is some classes, how often each comes in a round, and how much memory it walks through. A first
+//! population is drawn at random: its mean is what a module takes on average. Then the slowest are varied until the
+//! time is up. Both are measured again at the end, in turns, since a machine is not equally fast all the time.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    classes::{self, Class},
+    machine::World,
+};
+
+/// Candidates that are drawn at random, whose mean is the average module.
+const POPULATION: usize = 60;
+/// Candidates that are varied.
+const PARENTS: usize = 8;
+/// Classes of a candidate at the most.
+const GENES: usize = 8;
+/// Gas of a measurement, and of the last ones.
+const GAS: u64 = 4_000_000;
+const FINAL_GAS: u64 = 40_000_000;
+/// Gas of a block.
+const BLOCK: f64 = 1e9;
+/// How many times longer than the average one the slowest may take.
+const MOST: f64 = 2.0;
+
+/// A module: classes by index with how often each comes, and pages to walk through.
+#[derive(Clone, Debug)]
+struct Candidate {
+    genes: Vec<(usize, usize)>,
+    pages: u32,
+}
+
+/// Numbers that are the same for the same seed (xorshift64*).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % bound
+    }
+}
+
+struct Search {
+    classes: Vec<Class>,
+    random: Random,
+    world: World,
+}
+
+impl Search {
+    fn gene(&mut self) -> (usize, usize) {
+        (self.random.below(self.classes.len()), 1 + self.random.below(8))
+    }
+
+    fn pages(&mut self) -> u32 {
+        [1, 1, 8, 31, 127, 255][self.random.below(6)]
+    }
+
+    fn draw(&mut self) -> Candidate {
+        let genes = (0..1 + self.random.below(GENES)).map(|_| self.gene()).collect();
+        Candidate { genes, pages: self.pages() }
+    }
+
+    fn vary(&mut self, parent: &Candidate) -> Candidate {
+        let mut child = parent.clone();
+        match self.random.below(5) {
+            0 if child.genes.len() < GENES => child.genes.push(self.gene()),
+            1 if child.genes.len() > 1 => _ = child.genes.remove(self.random.below(child.genes.len())),
+            2 => child.pages = self.pages(),
+            3 => {
+                let gene = self.random.below(child.genes.len());
+                child.genes[gene].1 = 1 + self.random.below(8);
+            }
+            _ => {
+                let gene = self.random.below(child.genes.len());
+                child.genes[gene] = self.gene();
+            }
+        }
+        child
+    }
+
+    /// Nanoseconds that a unit of gas takes; none where classes get into each other's way.
+    fn measure(&mut self, candidate: &Candidate, gas: u64, repeats: usize) -> Option<f64> {
+        let genes: Vec<(&Class, usize)> =
+            candidate.genes.iter().map(|(class, times)| (&self.classes[*class], *times)).collect();
+        let needed = genes.iter().map(|(class, _)| class.pages).max().unwrap_or(1);
+        let mut machine = self.world.machine(&genes, candidate.pages.max(needed))?;
+        machine.speed(gas, repeats).map(|speed| speed.ns_per_gas())
+    }
+
+    fn describe(&self, candidate: &Candidate) -> String {
+        let genes: Vec<String> =
+            candidate.genes.iter().map(|(class, times)| format!("{times} × {}", self.classes[*class].name)).collect();
+        format!("{}; {} pages", genes.join(", "), candidate.pages)
+    }
+}
+
+/// Searches for so long, and says what was found.
+pub fn run(seconds: u64, seed: u64) {
+    // What is priced for what it leaves behind would only make the average module look fast.
+    let classes = classes::all().into_iter().filter(|class| !class.keeps).collect();
+    let random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut search = Search { classes, random, world: World::new() };
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let mut ranked: Vec<(f64, Candidate)> = Vec::new();
+    while ranked.len() < POPULATION {
+        let candidate = search.draw();
+        ranked.extend(search.measure(&candidate, GAS, 2).map(|speed| (speed, candidate)));
+    }
+    let population: Vec<Candidate> = ranked.iter().map(|(_, candidate)| candidate.clone()).collect();
+    let mut tried = ranked.len();
+    while Instant::now() < until {
+        ranked.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        ranked.truncate(PARENTS);
+        // Now and then something new, lest the search stays where it began.
+        let child = match search.random.below(6) {
+            0 => search.draw(),
+            _ => {
+                let parent = search.random.below(ranked.len());
+                let parent = ranked[parent].1.clone();
+                search.vary(&parent)
+            }
+        };
+        let Some(mut speed) = search.measure(&child, GAS, 2) else { continue };
+        // A disturbance makes a candidate look slow: the slow are looked at again.
+        if speed > ranked[0].0 {
+            speed = speed.min(search.measure(&child, GAS, 5).unwrap_or_default());
+        }
+        if speed > ranked[0].0 {
+            println!("{speed:.3} ns/gas: {}", search.describe(&child));
+        }
+        ranked.push((speed, child));
+        tried += 1;
+    }
+    ranked.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    let (slowest, average) = finale(&mut search, &ranked[..PARENTS.min(ranked.len())], &population);
+    println!("seed {seed}, {seconds} s, {tried} modules tried");
+    println!("average: {average:.3} ns/gas, a block {:.0} ms", average * BLOCK / 1e6);
+    println!("slowest: {:.3} ns/gas, a block {:.0} ms: {}", slowest.0, slowest.0 * BLOCK / 1e6, slowest.1);
+    println!("ratio: {:.2}", slowest.0 / average);
+    assert!(slowest.0 / average <= MOST, "the slowest module takes more than {MOST} times the average one's time");
+}
+
+/// The slowest of the slow, and the mean of the first population, measured once more.
+fn finale(search: &mut Search, slow: &[(f64, Candidate)], population: &[Candidate]) -> ((f64, String), f64) {
+    let mut again = |candidate| search.measure(candidate, FINAL_GAS, 3).unwrap_or_default();
+    let mean = population.iter().map(&mut again).sum::<f64>() / population.len() as f64;
+    let measured: Vec<f64> = slow.iter().map(|(_, candidate)| again(candidate)).collect();
+    let slowest = measured
+        .into_iter()
+        .zip(slow)
+        .map(|(speed, (_, candidate))| (speed, search.describe(candidate)))
+        .max_by(|(one, _), (other, _)| one.total_cmp(other))
+        .unwrap();
+    (slowest, mean)
+}
