@@ -42,7 +42,7 @@ pub(super) struct Row<const N: usize> {
 }
 
 impl<const N: usize> Row<N> {
-    const fn new(coefficients: [Field; N], constant: Field) -> Self {
+    pub(super) const fn new(coefficients: [Field; N], constant: Field) -> Self {
         let mut row =
             Self { coefficients: [[0; 4]; N], constant: *Field::from_integer(constant.montgomery()).montgomery() };
         let mut index = 0;

@@ -1,30 +1,18 @@
-//! Four hashes at a time on AVX2: one element in each 64-bit lane of nine registers.
+//! Hashes side by side: one in each lane of vector registers.
+//!
+//! An element is a few digits, and a register holds the same digit of as many hashes as it has lanes:
 //!
 //! ```text
-//! element   x·2²⁶¹ mod p as nine digits of 29 bits, one 256-bit register each, for four hashes side by side
-//! product   vpmuludq: 29 × 29 bits; 45 of them and all carries stay below 2⁶⁴
+//! ifma   five digits of 52 bits   eight hashes   AVX-512 with its instructions for such digits
+//! avx2   nine digits of 29 bits   four hashes    AVX2
 //! ```
 //!
-//! Montgomery's product with R = 2²⁶¹ (operand scanning, a digit at a time). p is below 2²⁵⁴, so R ÷ p > 168 and
-//! nothing needs to be reduced in between: a product of operands below a·p and b·p is below (1 + a·b ÷ 168) p. What
-//! holds where:
-//!
-//! ```text
-//! input            64 p, digits below 2²⁹             fifth power of it   below 2.8 p
-//! dot of n ≤ 4     values below 3 p                   result              below 1.1 p, digits below 2²⁹
-//! sum of two       digits below 2³⁰, only ever squared and multiplied: 9·2⁶⁰ + 9·2⁵⁸ < 2⁶⁴
-//! ```
-//!
-//! The schedule is the scalar path's, carried over by the compiler; [`hash2`](super::hash2) is the reference. The one
-//! `unsafe` is the call into code that is compiled for AVX2: sound, because the machine is asked first. In there
-//! are arithmetic and arrays only, no pointers. Products are not inlined: it gains nothing, and what would come of it takes
-//! the compiler minutes.
-#![expect(unsafe_code, reason = "calling code that is compiled for AVX2")]
+//! The schedule is the scalar path's, carried over by the compiler; [`hash2`](super::hash2) is the reference. What both
+//! share is here, how digits are multiplied is in the two modules. The one `unsafe` of each is the call into code that is
+//! compiled for the machine's vectors: sound, because the machine is asked first. In there are arithmetic and arrays
+//! only, no pointers.
 
-use core::arch::x86_64::{
-    __m256i, _mm256_add_epi64, _mm256_and_si256, _mm256_extract_epi64, _mm256_mul_epu32, _mm256_set_epi64x,
-    _mm256_set1_epi64x, _mm256_setzero_si256, _mm256_srli_epi64,
-};
+use alloc::vec::Vec;
 
 use super::{
     FULL_ROUNDS, PARTIAL_ROUNDS, WIDTH,
@@ -35,312 +23,267 @@ use crate::field::{
     limbs::{self, Limbs},
 };
 
-/// Hashes side by side.
-pub(super) const LANES: usize = 4;
+/// The permutation over a module's `gather`, `scatter`, `dot`, `fifth_power`, `partial_round`, `add`, `settled` and
+/// `narrow`. What is compiled for a machine cannot be a trait's function, hence a macro.
+macro_rules! permutation {
+    ($features:literal) => {
+        #[target_feature(enable = $features)]
+        fn permute(inputs: &[Input; LANES]) -> [Field; LANES] {
+            let t = &TABLES;
+            let tags = gather(&inputs.map(|(tag, ..)| digits(&[tag, 0, 0, 0], BITS)));
+            let left = gather(&inputs.map(|(_, left, _)| digits(left.montgomery(), BITS)));
+            let right = gather(&inputs.map(|(.., right)| digits(right.montgomery(), BITS)));
+            let mut state = [dot(&t.tag, [&tags]), dot(&t.elements[0], [&left]), dot(&t.elements[1], [&right])];
+            for round in &t.first_full {
+                state = full_round(&state, round);
+            }
+            state = partial_rounds(&state);
+            for round in &t.last_full {
+                state = full_round(&state, round);
+            }
+            let [a, b, c] = fifth_powers(&state);
+            scatter(&narrow(&dot(&t.output, [&a, &b, &c])))
+        }
+
+        #[target_feature(enable = $features)]
+        #[inline]
+        fn fifth_powers(state: &[Sum; WIDTH]) -> [Wide; WIDTH] {
+            let [a, b, c] = [settled(&state[0]), settled(&state[1]), settled(&state[2])];
+            [settled(&fifth_power(&a)), settled(&fifth_power(&b)), settled(&fifth_power(&c))]
+        }
+
+        #[target_feature(enable = $features)]
+        #[inline]
+        fn full_round(state: &[Sum; WIDTH], round: &[Row<WIDTH>; WIDTH]) -> [Sum; WIDTH] {
+            let [a, b, c] = fifth_powers(state);
+            let values = [&a, &b, &c];
+            [dot(&round[0], values), dot(&round[1], values), dot(&round[2], values)]
+        }
+
+        /// All partial rounds, by the recurrence of the schedule.
+        #[target_feature(enable = $features)]
+        #[inline]
+        fn partial_rounds(state: &[Sum; WIDTH]) -> [Sum; WIDTH] {
+            let t = &TABLES;
+            let y0 = fifth_power(&settled(&state[0]));
+            let start = [&settled(&y0), &settled(&state[1]), &settled(&state[2])];
+            let v0 = dot(&t.enter[0], start);
+            let v1 = dot(&t.enter[1], start);
+            let y1 = fifth_power(&settled(&add(&y0, &v0)));
+            let mut x = settled(&add(&y1, &v1));
+            // (Vⱼ, Vⱼ₋₁, Yⱼ, Yⱼ₋₁)
+            let mut window = [settled(&v1), settled(&v0), settled(&y1), settled(&y0)];
+            for row in &t.partial {
+                let (v, y) = partial_round(row, &window, &x);
+                window = [settled(&v), window[0], settled(&y), window[2]];
+                x = settled(&add(&y, &v));
+            }
+            let [a, b, c, d] = &window;
+            [dot(&t.leave[0], [a, b, c, d]), dot(&t.leave[1], [a, b, c, d]), dot(&t.leave[2], [a, b, c, d])]
+        }
+    };
+}
+
+pub(super) mod avx2;
+pub(super) mod ifma;
+
 /// What one hash is of: a tag and two elements.
 pub(super) type Input = (u64, Field, Field);
 
-cpufeatures::new!(avx2, "avx2");
-
-const DIGITS: usize = 9;
-const BITS: u32 = 29;
-const MASK: u64 = (1 << BITS) - 1;
-
-type Digits = [u64; DIGITS];
-/// An element of each hash.
-type Wide = [__m256i; DIGITS];
-
-const P: Digits = digits(&limbs::P, 0);
-
-/// −p⁻¹ mod 2²⁹.
-const NEGATIVE_INVERSE: u64 = {
-    // Newton: each step doubles the number of right bits.
-    let mut inverse = 1_u64;
-    let mut step = 0;
-    while step < 5 {
-        inverse = inverse.wrapping_mul(2_u64.wrapping_sub(limbs::P[0].wrapping_mul(inverse)));
-        step += 1;
+/// Hashes the first of the inputs in groups, as long as there are enough for one and the machine can.
+pub(super) fn hash_groups<const LANES: usize>(
+    inputs: &[Input],
+    fewest: usize,
+    hash: impl Fn(&[Input; LANES]) -> Option<[Field; LANES]>,
+    hashes: &mut Vec<Field>,
+) {
+    for group in inputs.chunks(LANES) {
+        if group.len() < fewest {
+            break;
+        }
+        // Lanes that are for nothing repeat the last hash.
+        let lanes = core::array::from_fn(|lane| group[lane.min(group.len() - 1)]);
+        let Some(computed) = hash(&lanes) else { break };
+        hashes.extend(computed.into_iter().take(group.len()));
     }
-    inverse.wrapping_neg() & MASK
-};
+}
 
-/// The digits of value · 2^shift, which must be below 2²⁶¹.
-const fn digits(value: &Limbs, shift: usize) -> Digits {
+/// The low bits of a digit.
+const fn mask(bits: u32) -> u64 {
+    (1 << bits) - 1
+}
+
+/// The digits of a value, the lowest first.
+const fn digits<const DIGITS: usize>(value: &Limbs, bits: u32) -> [u64; DIGITS] {
     let mut digits = [0; DIGITS];
-    digits[0] = (value[0] << shift) & MASK;
-    let mut digit = 1;
+    let mut digit = 0;
     while digit < DIGITS {
-        let start = BITS as usize * digit - shift;
-        let (limb, offset) = (start / 64, start % 64);
+        let (limb, offset) = (bits as usize * digit / 64, bits as usize * digit % 64);
         let above = if offset > 0 && limb < 3 { value[limb + 1] << (64 - offset) } else { 0 };
-        digits[digit] = (value[limb] >> offset | above) & MASK;
+        digits[digit] = (value[limb] >> offset | above) & mask(bits);
         digit += 1;
     }
     digits
 }
 
-/// Times 2⁵: from R = 2²⁵⁶ to R = 2²⁶¹.
-const fn times_32(value: &Limbs) -> Limbs {
-    let mut value = *value;
+/// Four limbs from the digits of a value below 2²⁵⁶.
+const fn joined<const DIGITS: usize>(digits: &[u64; DIGITS], bits: u32) -> Limbs {
+    let mut joined = [0; 4];
+    let mut digit = 0;
+    while digit < DIGITS {
+        let (limb, offset) = (bits as usize * digit / 64, bits as usize * digit % 64);
+        joined[limb] |= digits[digit] << offset;
+        if offset > 64 - bits as usize && limb < 3 {
+            joined[limb + 1] |= digits[digit] >> (64 - offset);
+        }
+        digit += 1;
+    }
+    joined
+}
+
+/// −p⁻¹ modulo a digit.
+const fn negative_inverse(bits: u32) -> u64 {
+    // Newton: each step doubles the number of right bits.
+    let mut inverse = 1_u64;
+    let mut step = 0;
+    while step < 6 {
+        inverse = inverse.wrapping_mul(2_u64.wrapping_sub(limbs::P[0].wrapping_mul(inverse)));
+        step += 1;
+    }
+    inverse.wrapping_neg() & mask(bits)
+}
+
+/// 2^exponent mod p.
+const fn power_of_two(exponent: u32) -> Limbs {
+    let mut power = [1, 0, 0, 0];
     let mut doubling = 0;
-    while doubling < 5 {
-        value = limbs::canonical(&limbs::add(&value, &value));
+    while doubling < exponent {
+        power = limbs::canonical(&limbs::add(&power, &power));
         doubling += 1;
     }
-    value
+    power
 }
 
-/// A linear form over N elements and a constant.
-struct WideRow<const N: usize> {
-    coefficients: [Digits; N],
-    constant: Digits,
+/// How a module writes an element x: as x · 2^montgomery mod p in digits of so many bits.
+struct Format {
+    bits: u32,
+    montgomery: u32,
+    /// A dot product is divided by 2^divided, and once more by 2^narrowed when it is the hash.
+    divided: u32,
+    narrowed: u32,
 }
 
-impl<const N: usize> WideRow<N> {
-    const ZERO: Self = Self { coefficients: [[0; DIGITS]; N], constant: [0; DIGITS] };
+/// What the schedule's numbers are multiplied by, and divided by 2²⁵⁶, to be a module's.
+struct Scales<const SCALES: usize> {
+    coefficient: [Limbs; SCALES],
+    constant: Limbs,
+    bits: u32,
+}
 
-    const fn new(row: &Row<N>) -> Self {
-        let mut coefficients = [[0; DIGITS]; N];
+impl<const SCALES: usize> Scales<SCALES> {
+    /// For coefficients times 2^exponent.
+    const fn new(format: &Format, exponent: u32) -> Self {
+        let constant = power_of_two(format.montgomery + format.divided - 256);
+        let mut scales = Self { coefficient: [[0; 4]; SCALES], constant, bits: format.bits };
         let mut index = 0;
-        while index < N {
-            coefficients[index] = digits(&times_32(&row.coefficients[index]), 0);
+        while index < SCALES {
+            scales.coefficient[index] = power_of_two(exponent + format.bits * index as u32);
             index += 1;
         }
-        Self { coefficients, constant: digits(&times_32(&times_32(&row.constant)), 0) }
+        scales
     }
 }
 
-const fn rows<const N: usize, const M: usize>(rows: &[Row<N>; M]) -> [WideRow<N>; M] {
-    let mut wide = [const { WideRow::ZERO }; M];
-    let mut index = 0;
-    while index < M {
-        wide[index] = WideRow::new(&rows[index]);
-        index += 1;
-    }
-    wide
+/// A linear form over N elements and a constant. Of each coefficient there are SCALES numbers, each a digit
+/// higher than the one before.
+struct WideRow<const N: usize, const SCALES: usize, const DIGITS: usize> {
+    coefficients: [[[u64; DIGITS]; SCALES]; N],
+    constant: [u64; DIGITS],
 }
 
-const fn rounds<const M: usize>(rounds: &[[Row<WIDTH>; WIDTH]; M]) -> [[WideRow<WIDTH>; WIDTH]; M] {
+impl<const N: usize, const SCALES: usize, const DIGITS: usize> WideRow<N, SCALES, DIGITS> {
+    const ZERO: Self = Self { coefficients: [[[0; DIGITS]; SCALES]; N], constant: [0; DIGITS] };
+
+    const fn new(row: &Row<N>, scales: &Scales<SCALES>) -> Self {
+        let mut wide = Self { constant: scaled(&row.constant, &scales.constant, scales.bits), ..Self::ZERO };
+        let mut index = 0;
+        while index < N * SCALES {
+            let (term, scale) = (index / SCALES, index % SCALES);
+            wide.coefficients[term][scale] = scaled(&row.coefficients[term], &scales.coefficient[scale], scales.bits);
+            index += 1;
+        }
+        wide
+    }
+
+    const fn all<const M: usize>(rows: &[Row<N>; M], scales: &Scales<SCALES>) -> [Self; M] {
+        let mut wide = [const { Self::ZERO }; M];
+        let mut index = 0;
+        while index < M {
+            wide[index] = Self::new(&rows[index], scales);
+            index += 1;
+        }
+        wide
+    }
+}
+
+/// The digits of value · scale ÷ 2²⁵⁶.
+const fn scaled<const DIGITS: usize>(value: &Limbs, scale: &Limbs, bits: u32) -> [u64; DIGITS] {
+    digits(&limbs::canonical(&limbs::multiply(value, scale)), bits)
+}
+
+type FullRound<const SCALES: usize, const DIGITS: usize> = [WideRow<WIDTH, SCALES, DIGITS>; WIDTH];
+
+/// What [`SCHEDULE`] says, in digits.
+struct Tables<const SCALES: usize, const DIGITS: usize> {
+    /// The first lane before its S-box, from the tag as an integer.
+    tag: WideRow<1, SCALES, DIGITS>,
+    /// The other two, from the elements as they are kept in memory.
+    elements: [WideRow<1, SCALES, DIGITS>; 2],
+    first_full: [FullRound<SCALES, DIGITS>; FULL_ROUNDS / 2],
+    enter: [WideRow<WIDTH, SCALES, DIGITS>; 2],
+    partial: [WideRow<4, SCALES, DIGITS>; PARTIAL_ROUNDS - 2],
+    leave: [WideRow<4, SCALES, DIGITS>; WIDTH],
+    last_full: [FullRound<SCALES, DIGITS>; FULL_ROUNDS / 2 - 1],
+    /// The hash as elements are kept in memory.
+    output: WideRow<WIDTH, SCALES, DIGITS>,
+}
+
+impl<const SCALES: usize, const DIGITS: usize> Tables<SCALES, DIGITS> {
+    const fn new(format: &Format) -> Self {
+        let s = &SCHEDULE;
+        let [tag, left, right] = [lane(&s.before[0]), lane(&s.before[1]), lane(&s.before[2])];
+        let output = Row { coefficients: s.output, constant: [0; 4] };
+        let scales = &Scales::new(format, format.divided);
+        let from_integer = &Scales::new(format, format.divided + format.montgomery);
+        let from_memory = &Scales::new(format, format.divided + format.montgomery - 256);
+        let to_memory = &Scales::new(format, format.divided + format.narrowed + 256 - format.montgomery);
+        Self {
+            tag: WideRow::new(&tag, from_integer),
+            elements: [WideRow::new(&left, from_memory), WideRow::new(&right, from_memory)],
+            first_full: full_rounds(&s.first_full, scales),
+            enter: WideRow::all(&s.enter, scales),
+            partial: WideRow::all(&s.partial, scales),
+            leave: WideRow::all(&s.leave, scales),
+            last_full: full_rounds(&s.last_full, scales),
+            output: WideRow::new(&output, to_memory),
+        }
+    }
+}
+
+/// A lane and the first round's constant.
+const fn lane(constant: &Limbs) -> Row<1> {
+    Row::new([Field::ONE], Field::from_montgomery(constant))
+}
+
+const fn full_rounds<const M: usize, const SCALES: usize, const DIGITS: usize>(
+    rounds: &[[Row<WIDTH>; WIDTH]; M],
+    scales: &Scales<SCALES>,
+) -> [FullRound<SCALES, DIGITS>; M] {
     let mut wide = [const { [const { WideRow::ZERO }; WIDTH] }; M];
     let mut index = 0;
     while index < M {
-        wide[index] = rows(&rounds[index]);
+        wide[index] = WideRow::all(&rounds[index], scales);
         index += 1;
     }
     wide
-}
-
-/// What [`SCHEDULE`] says, in digits.
-static FIRST_FULL: [[WideRow<WIDTH>; WIDTH]; FULL_ROUNDS / 2] = rounds(&SCHEDULE.first_full);
-static ENTER: [WideRow<WIDTH>; 2] = rows(&SCHEDULE.enter);
-static PARTIAL: [WideRow<4>; PARTIAL_ROUNDS - 2] = rows(&SCHEDULE.partial);
-static LEAVE: [WideRow<4>; WIDTH] = rows(&SCHEDULE.leave);
-static LAST_FULL: [[WideRow<WIDTH>; WIDTH]; FULL_ROUNDS / 2 - 1] = rounds(&SCHEDULE.last_full);
-/// The coefficients stay those of R = 2²⁵⁶, which takes the result back to it.
-static OUTPUT: WideRow<WIDTH> = WideRow {
-    coefficients: [digits(&SCHEDULE.output[0], 0), digits(&SCHEDULE.output[1], 0), digits(&SCHEDULE.output[2], 0)],
-    constant: [0; DIGITS],
-};
-
-/// Four hashes, or `None` on a machine without AVX2.
-pub(super) fn hash4(inputs: &[Input; LANES]) -> Option<[Field; LANES]> {
-    // SAFETY: the machine has what the function is compiled for.
-    if avx2::get() { Some(unsafe { permute(inputs) }) } else { None }
-}
-
-#[target_feature(enable = "avx2")]
-fn permute(inputs: &[Input; LANES]) -> [Field; LANES] {
-    let before = &SCHEDULE.before;
-    let sums = inputs.map(|(tag, left, right)| {
-        let lanes = [Field::from_u64(tag), left, right];
-        [0, 1, 2].map(|lane: usize| digits(&limbs::add(lanes[lane].montgomery(), &before[lane]), 5))
-    });
-    let mut state = [0, 1, 2].map(|lane: usize| gather(&sums, lane));
-    for round in &FIRST_FULL {
-        state = full_round(&state, round);
-    }
-    state = partial_rounds(&state);
-    for round in &LAST_FULL {
-        state = full_round(&state, round);
-    }
-    let powers = [fifth_power(&state[0]), fifth_power(&state[1]), fifth_power(&state[2])];
-    scatter(&dot(&OUTPUT, [&powers[0], &powers[1], &powers[2]]))
-}
-
-#[target_feature(enable = "avx2")]
-#[inline]
-fn full_round(state: &[Wide; WIDTH], round: &[WideRow<WIDTH>; WIDTH]) -> [Wide; WIDTH] {
-    let powers = [fifth_power(&state[0]), fifth_power(&state[1]), fifth_power(&state[2])];
-    let values = [&powers[0], &powers[1], &powers[2]];
-    [dot(&round[0], values), dot(&round[1], values), dot(&round[2], values)]
-}
-
-#[target_feature(enable = "avx2")]
-#[inline]
-fn partial_rounds(state: &[Wide; WIDTH]) -> [Wide; WIDTH] {
-    let y0 = fifth_power(&state[0]);
-    let start = [&y0, &state[1], &state[2]];
-    let v0 = dot(&ENTER[0], start);
-    let v1 = dot(&ENTER[1], start);
-    let y1 = fifth_power(&add(&y0, &v0));
-    let mut x = add(&y1, &v1);
-    // (Vⱼ, Vⱼ₋₁, Yⱼ, Yⱼ₋₁)
-    let mut window = [v1, v0, y1, y0];
-    for row in &PARTIAL {
-        let v = dot(row, [&window[0], &window[1], &window[2], &window[3]]);
-        let y = fifth_power(&x);
-        window = [v, window[0], y, window[2]];
-        x = add(&y, &v);
-    }
-    let window = [&window[0], &window[1], &window[2], &window[3]];
-    [dot(&LEAVE[0], window), dot(&LEAVE[1], window), dot(&LEAVE[2], window)]
-}
-
-#[target_feature(enable = "avx2")]
-#[inline]
-fn add(a: &Wide, b: &Wide) -> Wide {
-    let mut sum = *a;
-    for digit in 0..DIGITS {
-        sum[digit] = _mm256_add_epi64(a[digit], b[digit]);
-    }
-    sum
-}
-
-#[target_feature(enable = "avx2")]
-#[inline]
-fn fifth_power(a: &Wide) -> Wide {
-    let square_ = square(a);
-    multiply(a, &square(&square_))
-}
-
-#[target_feature(enable = "avx2")]
-#[inline]
-fn splat(digit: u64) -> __m256i {
-    _mm256_set1_epi64x(digit.cast_signed())
-}
-
-/// t ÷ 2²⁹, by adding the multiple of p that makes the lowest digit zero.
-#[target_feature(enable = "avx2")]
-#[inline]
-fn divide(t: &mut Wide) {
-    let m = _mm256_and_si256(_mm256_mul_epu32(t[0], splat(NEGATIVE_INVERSE)), splat(MASK));
-    let carry = _mm256_srli_epi64::<29>(_mm256_add_epi64(t[0], _mm256_mul_epu32(m, splat(P[0]))));
-    for digit in 1..DIGITS {
-        t[digit - 1] = _mm256_add_epi64(t[digit], _mm256_mul_epu32(m, splat(P[digit])));
-    }
-    t[0] = _mm256_add_epi64(t[0], carry);
-    t[DIGITS - 1] = _mm256_setzero_si256();
-}
-
-/// The same value with digits below 2²⁹.
-#[target_feature(enable = "avx2")]
-#[inline]
-fn carried(mut t: Wide) -> Wide {
-    for digit in 0..DIGITS - 1 {
-        t[digit + 1] = _mm256_add_epi64(t[digit + 1], _mm256_srli_epi64::<29>(t[digit]));
-        t[digit] = _mm256_and_si256(t[digit], splat(MASK));
-    }
-    t
-}
-
-/// (constant + Σ coefficientₖ · valueₖ) ÷ R.
-#[target_feature(enable = "avx2")]
-#[inline(never)]
-#[expect(clippy::needless_range_loop, reason = "digits and columns of several numbers, as on paper")]
-fn dot<const N: usize>(row: &WideRow<N>, values: [&Wide; N]) -> Wide {
-    let mut t = [_mm256_setzero_si256(); DIGITS];
-    for digit in 0..DIGITS {
-        t[digit] = splat(row.constant[digit]);
-    }
-    for digit in 0..DIGITS {
-        for k in 0..N {
-            let coefficient = splat(row.coefficients[k][digit]);
-            for column in 0..DIGITS {
-                t[column] = _mm256_add_epi64(t[column], _mm256_mul_epu32(coefficient, values[k][column]));
-            }
-        }
-        divide(&mut t);
-    }
-    carried(t)
-}
-
-/// a · b ÷ R.
-#[target_feature(enable = "avx2")]
-#[inline(never)]
-#[expect(clippy::needless_range_loop, reason = "digits and columns of several numbers, as on paper")]
-fn multiply(a: &Wide, b: &Wide) -> Wide {
-    let mut t = [_mm256_setzero_si256(); DIGITS];
-    for digit in 0..DIGITS {
-        for column in 0..DIGITS {
-            t[column] = _mm256_add_epi64(t[column], _mm256_mul_epu32(a[digit], b[column]));
-        }
-        divide(&mut t);
-    }
-    carried(t)
-}
-
-/// a² ÷ R, with the products off the diagonal made once. The lowest column is complete when its row is added.
-#[target_feature(enable = "avx2")]
-#[inline(never)]
-fn square(a: &Wide) -> Wide {
-    let mut t = [_mm256_setzero_si256(); DIGITS];
-    macro_rules! row {
-        ($digit:literal) => {
-            t[$digit] = _mm256_add_epi64(t[$digit], _mm256_mul_epu32(a[$digit], a[$digit]));
-            let twice = _mm256_add_epi64(a[$digit], a[$digit]);
-            let mut column = $digit + 1;
-            while column < DIGITS {
-                t[column] = _mm256_add_epi64(t[column], _mm256_mul_epu32(twice, a[column]));
-                column += 1;
-            }
-            divide(&mut t);
-        };
-    }
-    row!(0);
-    row!(1);
-    row!(2);
-    row!(3);
-    row!(4);
-    row!(5);
-    row!(6);
-    row!(7);
-    row!(8);
-    carried(t)
-}
-
-#[target_feature(enable = "avx2")]
-#[inline]
-fn gather(sums: &[[Digits; WIDTH]; LANES], lane: usize) -> Wide {
-    let mut wide = [_mm256_setzero_si256(); DIGITS];
-    for digit in 0..DIGITS {
-        let [a, b, c, d] = [0, 1, 2, 3].map(|hash: usize| sums[hash][lane][digit].cast_signed());
-        wide[digit] = _mm256_set_epi64x(d, c, b, a);
-    }
-    wide
-}
-
-#[target_feature(enable = "avx2")]
-#[inline]
-fn scatter(wide: &Wide) -> [Field; LANES] {
-    let mut fields = [[0_u64; DIGITS]; LANES];
-    for digit in 0..DIGITS {
-        fields[0][digit] = _mm256_extract_epi64::<0>(wide[digit]).cast_unsigned();
-        fields[1][digit] = _mm256_extract_epi64::<1>(wide[digit]).cast_unsigned();
-        fields[2][digit] = _mm256_extract_epi64::<2>(wide[digit]).cast_unsigned();
-        fields[3][digit] = _mm256_extract_epi64::<3>(wide[digit]).cast_unsigned();
-    }
-    fields.map(|digits| Field::from_montgomery(&joined(&digits)))
-}
-
-/// Four limbs from digits below 2²⁹ of a value below 2²⁵⁶.
-fn joined(digits: &Digits) -> Limbs {
-    let mut joined = [0; 4];
-    for (index, digit) in digits.iter().enumerate() {
-        let (limb, offset) = (BITS as usize * index / 64, BITS as usize * index % 64);
-        joined[limb] |= digit << offset;
-        if offset > 64 - BITS as usize && limb < 3 {
-            joined[limb + 1] |= digit >> (64 - offset);
-        }
-    }
-    joined
 }
