@@ -6,7 +6,7 @@
 #   make planted  plant bugs that the simulation must catch
 #   make fuzz     each fuzz target for a minute; FUZZ_SECONDS=600 for longer
 #   make bench    measure; figures in target/bench/results.json
-#   make bench-peers   one transfer here, in soroban and in cosmwasm; figures in target/peers/bench/results.json
+#   make bench-peers  one transfer on Rustorium and on its peers; figures in target/peers/bench/results.json
 #   make lint     format, clippy, documentation, licences
 #   make docs     the API documentation
 
