@@ -6,12 +6,13 @@
 #   make planted  plant bugs that the simulation must catch
 #   make fuzz     each fuzz target for a minute; FUZZ_SECONDS=600 for longer
 #   make bench    measure; figures in target/bench/results.json
+#   make bench-peers  one transfer on Rustorium and on its peers; figures in target/peers/bench/results.json
 #   make lint     format, clippy, documentation, licences
 #   make docs     the API documentation
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build guests light-wasm demo test simulate planted fuzz bench lint docs
+.PHONY: help setup build guests light-wasm demo test simulate planted fuzz bench bench-peers lint docs
 
 CONTRACTS := $(patsubst %/Cargo.toml,%,$(wildcard contracts/*/Cargo.toml examples/*/Cargo.toml))
 
@@ -65,6 +66,10 @@ fuzz: setup
 bench: build guests
 	cargo bench --locked --package rustorium-types --package rustorium-runtime --package rustorium-chain --benches
 	cargo bench --locked --package rustorium-node --bench figures
+
+# Apart from `bench`: what it compares with takes long to compile.
+bench-peers: build
+	@tests/peers/run.sh
 
 lint: setup
 	cargo fmt --all --check

@@ -14,23 +14,11 @@ use crate::report::Figure;
 
 /// In what a figure is told.
 #[derive(Clone, Copy, Debug)]
-enum Unit {
+pub(crate) enum Unit {
     Nanoseconds,
     Milliseconds,
     PerSecond,
 }
-
-/// The figures that criterion measures, in the order in which they are shown.
-const FIGURES: [(&str, Unit); 8] = [
-    ("poseidon_hash", Unit::Nanoseconds),
-    ("poseidon_batch_hash", Unit::Nanoseconds),
-    ("tree_updates_memory", Unit::PerSecond),
-    ("tree_updates_durable", Unit::PerSecond),
-    ("contract_transfer_one_thread", Unit::PerSecond),
-    ("contract_transfer_two_threads", Unit::PerSecond),
-    ("groth16_prove_d32", Unit::Milliseconds),
-    ("groth16_verify", Unit::Milliseconds),
-];
 
 /// The function of a group that is ours.
 const OURS: &str = "rustorium";
@@ -57,10 +45,10 @@ enum Throughput {
     Other(#[expect(dead_code, reason = "bytes and the like: told an iteration")] serde_json::Value),
 }
 
-/// The figures whose results are there.
-pub(crate) fn collect(criterion: &Path) -> anyhow::Result<Vec<Figure>> {
+/// Those of the figures whose results are there.
+pub(crate) fn collect(criterion: &Path, names: &[(&str, Unit)]) -> anyhow::Result<Vec<Figure>> {
     let mut figures = Vec::new();
-    for (name, unit) in FIGURES {
+    for &(name, unit) in names {
         let group = criterion.join(name);
         let Some(value) = measured(&group.join(OURS), unit)? else { continue };
         figures.push(Figure::new(name, unit.text(), value, baseline(&group, unit)?));

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that building Rustorium needs, if one is missing. Run by `make setup`; with `fuzz`, those
-# of fuzzing, too.
+# of fuzzing, too, and with `peers`, those of the bench of peers.
 #
 # What they are for: a C compiler and its headers link Rust programs and compile blake3's assembly; bash and
 # flock serve the scripts; certificates let cargo fetch crates; a test has Prometheus' own tool check the metrics.
@@ -21,6 +21,10 @@ need util-linux command -v flock
 need prometheus command -v promtool
 need ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
 [ "${1:-}" != fuzz ] || need g++ command -v c++
+if [ "${1:-}" = peers ]; then
+  need rustc-web test -x /usr/bin/rustc
+  need rust-web-src test -e /usr/lib/rustlib/src/rust/library/Cargo.toml
+fi
 
 if ! command -v cargo >/dev/null; then
   echo "setup: no cargo: install the Rust toolchain first, see https://rustup.rs" >&2
