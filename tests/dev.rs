@@ -143,7 +143,7 @@ const FLOOD: &str = r#"(module
     (func (export "call.run")
         (loop
             (drop (call $read (i32.const 0) (i32.const 200) (i32.const 0) (i32.const 0)))
-            (call $log (i32.const 0) (i32.const 4000))
+            (call $log (i32.const 0) (i32.const 40))
             (br 0))))"#;
 
 #[tokio::test(flavor = "multi_thread")]
