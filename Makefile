@@ -64,7 +64,8 @@ fuzz: setup
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run.sh
 
 bench: build guests
-	cargo bench --locked --package rustorium-types --package rustorium-runtime --package rustorium-chain --benches
+	cargo bench --locked --package rustorium-types --package rustorium-runtime --package rustorium-chain \
+	  --package rustorium-network --benches
 	cargo bench --locked --package rustorium-node --bench figures
 
 # Apart from `bench`: what it compares with takes long to compile.

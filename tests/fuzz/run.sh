@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 seconds=${FUZZ_SECONDS:-60}
 export CARGO_TARGET_DIR=$PWD/target/fuzz
-instrumented=(rustorium-{chain,fuzz,light,runtime,types} wasmparser)
+instrumented=(rustorium-{chain,fuzz,light,network,runtime,types} wasmparser)
 flags='"-Cpasses=sancov-module", "-Cllvm-args=-sanitizer-coverage-level=4",
 "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters", "-Cllvm-args=-sanitizer-coverage-pc-table",
 "-Cllvm-args=-sanitizer-coverage-trace-compares", "-Ccodegen-units=1"'
