@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that building Rustorium needs, if one is missing. Run by `make setup`; with `fuzz`, those
-# of fuzzing, too, and with `peers`, those of the bench of peers.
+# of fuzzing, too, with `peers`, those of the bench of peers, and with `broker`, those of the broker that tests run
+# against.
 #
-# What they are for: a C compiler and its headers link Rust programs and compile blake3's assembly; bash and
-# flock serve the scripts; certificates let cargo fetch crates; a test has Prometheus' own tool check the metrics.
-# Everything else comes with rustup.
+# What they are for: a C compiler and its headers link Rust programs and compile blake3's assembly; librdkafka is
+# compiled by make, asks for a C++ compiler, too, and has OpenSSL for TLS, which pkg-config finds; bash and
+# flock serve the scripts; certificates let cargo fetch crates; a test has Prometheus' own tool check the metrics;
+# the tests' broker runs on Java, and Maven fetches it. Everything else comes with rustup.
 set -euo pipefail
 
 missing=()
@@ -20,7 +22,14 @@ need libc6-dev test -e /usr/include/stdio.h
 need util-linux command -v flock
 need prometheus command -v promtool
 need ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
-[ "${1:-}" != fuzz ] || need g++ command -v c++
+need g++ command -v c++
+need make command -v make
+need pkg-config command -v pkg-config
+need libssl-dev pkg-config --exists openssl
+if [ "${1:-}" = broker ]; then
+  need default-jre-headless command -v keytool
+  need maven command -v mvn
+fi
 if [ "${1:-}" = peers ]; then
   need rustc-web test -x /usr/bin/rustc
   need rust-web-src test -e /usr/lib/rustlib/src/rust/library/Cargo.toml
