@@ -95,7 +95,7 @@ impl Pipeline {
         let (executed, to_root) = bounded(BLOCKS);
         let (applied, to_publish) = bounded(BLOCKS);
         let (results, from_root) = bounded(BLOCKS);
-        let (published, to_commit) = bounded(BLOCKS);
+        let (published, to_commit) = bounded(1);
         let (room, committed) = bounded(1);
 
         let mut threads = Threads { faults: common.faults.clone(), queue, started: Vec::new() };
