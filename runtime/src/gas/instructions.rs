@@ -120,12 +120,7 @@ pub(crate) fn instructions() -> OperatorCost {
     costs.BrTable = TABLE_BRANCH;
     costs.Call = CALL;
     costs.CallIndirect = INDIRECT_CALL;
-    for bulk in [
-        &mut costs.MemoryCopy,
-        &mut costs.MemoryInit,
-        &mut costs.TableCopy,
-        &mut costs.TableInit,
-    ] {
+    for bulk in [&mut costs.MemoryCopy, &mut costs.MemoryInit, &mut costs.TableCopy, &mut costs.TableInit] {
         *bulk = BULK;
     }
     costs.MemoryFill = FILL;

@@ -315,8 +315,8 @@ fn a_flood_of_reads_is_paid_for_each() {
 #[test]
 fn a_flood_of_logs_is_cut() {
     let mut chain = Chain::new();
-    let id = chain
-        .deploy(&contract(r#"(func (export "call.x") (loop (call $log (i32.const 0) (i32.const 5000)) (br 0)))"#));
+    let id =
+        chain.deploy(&contract(r#"(func (export "call.x") (loop (call $log (i32.const 0) (i32.const 5000)) (br 0)))"#));
     let effects = chain.call(id, "x", b"");
     assert_eq!(effects.diagnostics.logs.len(), LOG_LINES);
     // Each byte that is not printable became three.
