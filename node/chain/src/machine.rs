@@ -1,7 +1,7 @@
 //! A machine in memory whose disk is an adversary: for tests and simulation.
 //!
 //! It holds all files of a node, in three folders, and plays the disk of each of them: the log's ([`Disk`]), the
-//! database's ([`StorageBackend`]) and the compiled modules' ([`ModuleDisk`]).
+//! database's (`redb::StorageBackend`) and the compiled modules' ([`ModuleDisk`]).
 //!
 //! ```text
 //! seen      what processes read: every write, at once

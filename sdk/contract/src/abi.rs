@@ -19,7 +19,7 @@ pub use section::{Section, event_length, event_section};
 /// Implemented for `bool`, `u8`…`u128`, `i8`…`i128`, [`U256`](crate::U256), [`Field`](crate::Field),
 /// [`Decimal`](crate::Decimal), `String`, [`Bytes`](crate::Bytes), `[u8; N]`, [`Address`](crate::Address),
 /// [`Hash`](crate::Hash), [`Timestamp`](crate::Timestamp), `Option`, `Vec`, `BTreeMap` and tuples of these, and
-/// for structs and enums marked [`#[abi]`](crate::abi).
+/// for structs and enums marked [`#[abi]`](macro@crate::abi).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a type that contracts exchange or store",
     label = "not an ABI type",

@@ -1,6 +1,6 @@
 //! The host's functions as Rust functions, generated from [`rustorium_types::host_table`].
 //!
-//! On wasm32 they are imports ([`guest`]); elsewhere the mock host answers ([`native`]), so that a contract's
+//! On wasm32 they are imports (`guest`); elsewhere the mock host answers ([`native`]), so that a contract's
 //! tests run as ordinary tests. This is the one file that knows the difference. Kinds of the table become:
 //!
 //! | kind | parameter | result |

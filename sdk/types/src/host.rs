@@ -20,7 +20,7 @@
 //! | `maybe_fixed(N)` | | as `fixed(N)`, and an `i32` result: 1 written, 0 there is none |
 //! | `bytes` | `i32` pointer, `i32` length | `i32` pointer and `i32` capacity, last; `i64` length |
 //! | `maybe_bytes` | | as `bytes`; −1 if there is none |
-//! | `outcome` | | as `bytes`; the length, plus status × 2³²: 0 the callee returned these bytes, else a [`Code`](crate::code::Code)'s number and these bytes are a `borsh` [`CallError`] |
+//! | `outcome` | | as `bytes`; the length, plus status × 2³²: 0 the callee returned these bytes, else a [`Code`]'s number and these bytes are a `borsh` [`CallError`] |
 //!
 //! Of a result longer than its capacity the first bytes are written; `rest` then writes the whole again.
 //! A pointer or length out of the guest's memory traps. Gas is BASE, and PER_BYTE for each byte that goes
