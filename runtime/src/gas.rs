@@ -1,4 +1,4 @@
-//! Prices, in gas. Two to four gas are about one nanosecond of the machine that `docs/performance.md` names, for what
+//! Prices, in gas. Ten gas are about one nanosecond of the machine that `docs/performance.md` names, for what
 //! is measured at its worst: see `docs/features/gas.md`.
 //!
 //! What a transaction uses is the sum of
