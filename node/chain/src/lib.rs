@@ -9,6 +9,7 @@ pub mod check;
 pub mod consensus;
 pub mod control;
 pub mod cut;
+pub mod desk;
 pub mod dev;
 pub mod dump;
 pub mod engine;
