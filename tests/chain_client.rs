@@ -22,7 +22,12 @@ pub(crate) struct ChainClient {
 
 /// The dev account of this name.
 pub(crate) fn account(node: &DevNode, name: &str) -> Account {
-    let accounts = node.ready["accounts"].as_array().expect("the ready line lists accounts");
+    account_of(&node.ready, name)
+}
+
+/// The dev account of this name, as a ready line has it.
+pub(crate) fn account_of(ready: &Value, name: &str) -> Account {
+    let accounts = ready["accounts"].as_array().expect("the ready line lists accounts");
     let found = accounts.iter().find(|account| account["name"] == name).expect("a dev account of this name");
     let secret = found["secretKey"].as_str().expect("dev keys are public");
     let mut seed = [0; 32];

@@ -14,6 +14,7 @@ mod full_disk;
 mod golden_path;
 mod hostile;
 mod liar;
+mod localnet;
 mod plain;
 mod restart;
 mod streams;

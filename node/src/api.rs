@@ -28,7 +28,7 @@ use tower_http::{
     cors::{AllowOrigin, CorsLayer},
 };
 
-use crate::{admission::Admission, config::Config, feed::Feed, metrics::Metrics};
+use crate::{admission::Admission, config::Config, feed::Feed, metrics::Metrics, peers::Links};
 
 pub mod cursor;
 pub mod model;
@@ -69,6 +69,8 @@ struct Shared {
     admission: Admission,
     feed: Arc<Feed>,
     metrics: Arc<Metrics>,
+    /// None on a chain of one machine.
+    links: Option<Arc<Links>>,
     abis: read::Abis,
     workers: Workers,
     bodies: Bodies,
@@ -89,13 +91,14 @@ pub(crate) struct Parts {
     pub(crate) admission: Admission,
     pub(crate) feed: Arc<Feed>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) links: Option<Arc<Links>>,
     pub(crate) workers: Workers,
     pub(crate) stop: watch::Receiver<bool>,
 }
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { config, chain, admission, feed, metrics, workers, stop } = parts;
+        let Parts { config, chain, admission, feed, metrics, links, workers, stop } = parts;
         let bodies = Bodies::new(config.api.buffered_body_bytes);
         let sockets = Arc::new(Semaphore::new(config.api.sockets));
         let (abis, schema, openapi, genesis_root) = Default::default();
@@ -106,6 +109,7 @@ impl App {
             admission,
             feed,
             metrics,
+            links,
             abis,
             workers,
             bodies,
@@ -125,6 +129,10 @@ impl App {
 
     pub(crate) fn config(&self) -> &Config {
         &self.0.config
+    }
+
+    pub(crate) fn links(&self) -> Option<&Arc<Links>> {
+        self.0.links.as_ref()
     }
 
     pub(crate) fn chain(&self) -> &Chain {

@@ -22,11 +22,15 @@ mod deploy;
 mod dev;
 mod error;
 mod events;
+mod init;
 mod load;
+mod localnet;
 mod names;
 mod new;
 mod output;
+mod peers;
 mod query;
+mod start;
 mod state;
 mod status;
 mod submit;
@@ -125,6 +129,12 @@ enum Format {
 enum Command {
     /// Runs a chain of one machine, or commands the one that runs.
     Dev(dev::DevArgs),
+    /// Makes the directories of a new network.
+    Init(init::InitArgs),
+    /// Runs a node of a network.
+    Start(start::StartArgs),
+    /// Runs a network of this machine.
+    Localnet(localnet::LocalnetArgs),
     /// Makes a contract project.
     New(new::NewArgs),
     /// Builds a contract to WebAssembly.
@@ -159,6 +169,8 @@ enum Command {
     Transfer(transfer::TransferArgs),
     /// Shows what a node knows of its chain.
     Status,
+    /// Shows which other nodes a node is connected to.
+    Peers,
     /// Shows what a contract offers.
     Abi(abi::AbiArgs),
     /// Checks a data directory, or says what is in it.
@@ -199,11 +211,18 @@ fn run(cli: Cli, output: &Output) -> Result<(), CliError> {
         return Err(CliError::usage("only call, transfer, deploy, upgrade and contract set-admin can be impersonated"));
     }
     // A node logs as it runs; a command says something only when asked to.
-    let serves = matches!(&command, Command::Dev(args) if args.serves());
+    let serves = match &command {
+        Command::Dev(args) => args.serves(),
+        Command::Start(_) => true,
+        _ => false,
+    };
     if !serves {
         telemetry::log_to_stderr(global.verbose);
     }
     match command {
+        Command::Init(args) => init::run(args, output),
+        Command::Start(args) => start::run(args, global.verbose + 1, output),
+        Command::Localnet(args) => localnet::run(args, output),
         Command::New(args) => new::run(args, output),
         Command::Build(args) => build::run(args, output),
         Command::Test(args) => test::run(args, output),
@@ -226,6 +245,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), CliError> {
         Command::Account(command) => wait_for(account::run(command, &context()?)),
         Command::Transfer(args) => wait_for(transfer::run(args, &context()?)),
         Command::Status => wait_for(status::run(&context()?)),
+        Command::Peers => wait_for(peers::run(&context()?)),
         Command::Abi(args) => wait_for(abi::run(args, &context()?)),
         Command::Load(args) => wait_for(load::run(args, &context()?)),
     }
@@ -272,6 +292,9 @@ mod tests {
             "dev revert 5",
             "dev dump state.jsonl --height 5",
             "dev load state.jsonl",
+            "init net --validators 4 --followers 1 --listen 127.0.0.1:0 --dev --chain-id n",
+            "start --data-dir net/validator-1",
+            "localnet --validators 4 --followers 1 --data-dir d --listen 127.0.0.1:0",
             "new hello --template token",
             "build",
             "build hello",
@@ -301,6 +324,7 @@ mod tests {
             "account fund carla amount=5",
             "transfer to=bob amount=5",
             "status",
+            "peers",
             "abi hello",
             "db check --data-dir d",
             "db stats --data-dir d",

@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustorium_network::PeerAddress;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -34,6 +35,8 @@ pub struct Config {
     pub chain: Chain,
     /// How state is kept.
     pub storage: Storage,
+    /// Other nodes of the chain.
+    pub network: Network,
     /// What is taken in before it is executed.
     pub admission: Admission,
     /// What clients may ask for.
@@ -72,6 +75,20 @@ pub enum Durability {
     Fsync,
     /// When the system gets to it: a power failure may lose what was accepted. For tests.
     None,
+}
+
+/// Other nodes of the chain.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Network {
+    /// Where other nodes reach this one, over UDP, as `0.0.0.0:7645`. Empty, the default: the chain is this machine's
+    /// alone.
+    #[serde(with = "optional_text")]
+    pub listen: Option<SocketAddr>,
+    /// Addresses that others are told, where they differ from `listen`. Default none.
+    pub advertised: Vec<SocketAddr>,
+    /// Nodes to be connected to, each as `ID@ADDRESS:PORT`. Others are learnt from them. Default none.
+    pub peers: Vec<String>,
 }
 
 /// How state is kept.
@@ -165,6 +182,7 @@ impl Default for Config {
             dev: Dev::default(),
             chain: Chain::default(),
             storage: Storage::default(),
+            network: Network::default(),
             admission: Admission::default(),
             api: Api::default(),
             telemetry: Telemetry::default(),
@@ -175,6 +193,22 @@ impl Default for Config {
 impl Default for Chain {
     fn default() -> Self {
         Self { block_time_ms: 0, durability: Durability::Fsync }
+    }
+}
+
+impl Network {
+    /// The nodes to be connected to.
+    ///
+    /// # Errors
+    /// When one is not `ID@ADDRESS:PORT`.
+    pub fn addresses(&self) -> Result<Vec<PeerAddress>, ConfigError> {
+        let parse = |text: &String| {
+            text.parse().map_err(|error| ConfigError::Value {
+                key: "network.peers".into(),
+                reason: format!("`{text}` is not ID@ADDRESS:PORT: {error}"),
+            })
+        };
+        self.peers.iter().map(parse).collect()
     }
 }
 
@@ -316,6 +350,7 @@ impl Config {
         within("chain.block_time_ms", self.chain.block_time_ms, 0, 600_000)?;
         within("admission.pending", self.admission.pending as u64, 1, 10_000_000)?;
         within("admission.pending_per_sender", self.admission.pending_per_sender as u64, 1, 768)?;
+        self.network.addresses()?;
         let collector = &self.telemetry.otlp_endpoint;
         if !collector.is_empty() && !collector.starts_with("http://") {
             let reason = format!("`{collector}` is no collector's address: it is http://HOST:PORT");

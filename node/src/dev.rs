@@ -87,7 +87,7 @@ pub fn genesis(seed: &str) -> Result<Genesis, getrandom::Error> {
         gas_price: Amount(1),
         epoch_length: 1_000,
         state_lag: 8,
-        lanes: 1,
+        shards: 0,
         limits: Limits::default(),
         validators: vec![validator_key().public_key().0],
         verifying_keys: Vec::new(),

@@ -157,7 +157,7 @@ struct File {
     gas_price: String,
     epoch_length: u64,
     state_lag: u64,
-    lanes: u32,
+    shards: u32,
     validators: Vec<String>,
     verifying_keys: Vec<String>,
     limits: FileLimits,
@@ -201,7 +201,7 @@ impl From<&Genesis> for File {
             gas_price: genesis.gas_price.to_string(),
             epoch_length: genesis.epoch_length,
             state_lag: genesis.state_lag,
-            lanes: genesis.lanes,
+            shards: genesis.shards,
             validators: genesis.validators.iter().map(|key| Hash(*key).to_string()).collect(),
             verifying_keys: genesis.verifying_keys.iter().map(Hash::to_string).collect(),
             limits: FileLimits {
@@ -253,7 +253,7 @@ impl TryFrom<File> for Genesis {
             gas_price: parse("gas_price", &file.gas_price)?,
             epoch_length: file.epoch_length,
             state_lag: file.state_lag,
-            lanes: file.lanes,
+            shards: file.shards,
             limits: Limits {
                 block_bytes: file.limits.block_bytes,
                 block_records: file.limits.block_records,

@@ -229,6 +229,14 @@ impl Keystore {
     /// # Errors
     /// If there is none of the name, the passphrase is another, or the file is exposed or altered.
     pub fn unlock(&self, name: &str, passphrase: &str) -> Result<Signer, KeystoreError> {
+        Ok(Signer::from_secret(&*self.secret(name, passphrase)?))
+    }
+
+    /// Decrypts a key that signs no transactions.
+    ///
+    /// # Errors
+    /// As [`Keystore::unlock`].
+    pub fn secret(&self, name: &str, passphrase: &str) -> Result<Zeroizing<[u8; 32]>, KeystoreError> {
         let path = self.path(name)?;
         if !path.exists() {
             return Err(KeystoreError::NotFound(name.into()));
@@ -249,7 +257,7 @@ impl Keystore {
         let opened = Zeroizing::new(opened.map_err(|_| refused())?);
         let secret = Zeroizing::new(<[u8; 32]>::try_from(opened.as_slice()).map_err(|_| refused())?);
         let signer = Signer::from_secret(&secret);
-        if signer.account() == file.address { Ok(signer) } else { Err(refused()) }
+        if signer.account() == file.address { Ok(secret) } else { Err(refused()) }
     }
 
     fn path(&self, name: &str) -> Result<PathBuf, KeystoreError> {

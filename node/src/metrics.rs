@@ -219,6 +219,8 @@ pub(crate) enum Value {
     Bytes(u64),
     /// It only rises.
     Counter(u64),
+    /// The same, one for each value of a label.
+    Counters(&'static str, Vec<(&'static str, u64)>),
     /// Times, one distribution for each value of a label.
     Times(&'static str, Vec<(&'static str, Measured)>),
     /// Counts, one distribution for each value of a label.
@@ -267,6 +269,13 @@ impl Collector for Figures {
                 Value::Counter(value) => {
                     let encoder = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
                     ConstCounter::new(*value).encode(encoder)?;
+                }
+                Value::Counters(label, values) => {
+                    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+                    for (of, value) in values {
+                        let labels = [(*label, *of)];
+                        ConstCounter::new(*value).encode(family.encode_family(&labels)?)?;
+                    }
                 }
                 Value::Times(label, values) => {
                     let unit = Some(&Unit::Seconds);

@@ -24,6 +24,7 @@ use rustorium_chain::{
 use rustorium_runtime::{Runtime, RuntimeConfig, RuntimeError};
 use rustorium_types::{
     block::Outcome,
+    ed25519::SigningKey,
     genesis::Genesis,
     id::{Hash, Height, Timestamp},
 };
@@ -40,7 +41,9 @@ use crate::{
     dev,
     feed::{Feed, Heights},
     genesis::{self, GenesisError},
+    membership::{self, Keys, Membership, MembershipError},
     metrics::{self, Connections, Metrics},
+    peers::Links,
 };
 
 /// For answers under way when a node stops; the rest of the five seconds is the last commit's.
@@ -56,6 +59,7 @@ pub struct Node {
     genesis: Genesis,
     genesis_hash: Hash,
     endpoints: Endpoints,
+    membership: Option<Membership>,
     stop: watch::Sender<bool>,
     servers: JoinSet<()>,
 }
@@ -119,6 +123,12 @@ pub enum StartError {
     /// The chain is not one that this node can run alone.
     #[error("this genesis is not a dev chain's: this version runs dev chains only")]
     NotADevChain,
+    /// A directory that `rustorium init` did not make.
+    #[error("{} holds no chain: `rustorium init` makes the directories of a new network", .0.display())]
+    NoGenesis(std::path::PathBuf),
+    /// The node cannot take part in its network.
+    #[error(transparent)]
+    Membership(#[from] MembershipError),
     /// The system has no randomness.
     #[error("the system has no randomness: {0}")]
     Randomness(getrandom::Error),
@@ -139,6 +149,14 @@ impl Node {
     /// # Errors
     /// A sentence that says what to do.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_among(config, None).await
+    }
+
+    /// As [`Node::start`]; with keys, as one of several nodes of its chain.
+    ///
+    /// # Errors
+    /// A sentence that says what to do.
+    pub async fn start_among(config: Config, keys: Option<Keys>) -> Result<Self, StartError> {
         raise_open_files(&config.api);
         let api_listener = bind(config.listen, "listen").await?;
         let metrics_listener = bind(config.metrics_address()?, "metrics_listen").await?;
@@ -147,10 +165,19 @@ impl Node {
         };
         let endpoints =
             Endpoints::at(address(&api_listener, config.listen)?, address(&metrics_listener, config.listen)?);
-        let genesis = genesis_of(&config)?;
-        let chain = open(&config, &genesis)?;
+        let genesis = genesis_of(&config, keys.is_some())?;
+        let key = keys.as_ref().and_then(|keys| keys.validator.clone()).unwrap_or_else(dev::validator_key);
+        let chain_config = chain_config(&config, &genesis, key)?;
+        let (chain, membership) = match &keys {
+            Some(keys) => {
+                let (chain, membership) = membership::join(&config, &genesis, keys, chain_config)?;
+                (chain, Some(membership))
+            }
+            None => (Chain::open(chain_config)?, None),
+        };
         let (stop, stopping) = watch::channel(false);
-        let app = assemble(&config, &chain, stopping.clone())?;
+        let links = membership.as_ref().map(|membership| Arc::clone(membership.links()));
+        let app = assemble(&config, &chain, links, stopping.clone())?;
 
         let mut servers = JoinSet::new();
         let bounds = Bounds {
@@ -172,7 +199,7 @@ impl Node {
         ));
         let genesis_hash = genesis.hash();
         tracing::info!(rest = endpoints.rest, chain = %genesis_hash, height = %chain.snapshot().height(), "ready");
-        Ok(Self { chain, genesis, genesis_hash, endpoints, stop, servers })
+        Ok(Self { chain, genesis, genesis_hash, endpoints, membership, stop, servers })
     }
 
     /// Where it answers.
@@ -195,6 +222,14 @@ impl Node {
         self.chain.stopped().await.ok()
     }
 
+    /// Ends when the node can no longer take part in its network, with the reason.
+    pub async fn left_behind(&self) -> String {
+        match &self.membership {
+            Some(membership) => membership.failed().await.to_string(),
+            None => std::future::pending().await,
+        }
+    }
+
     /// Refuses what is new, answers what was asked, executes and commits what was accepted.
     ///
     /// # Errors
@@ -202,6 +237,11 @@ impl Node {
     pub async fn shutdown(mut self) -> Result<(), Arc<Fault>> {
         self.stop.send_replace(true);
         while self.servers.join_next().await.is_some() {}
+        if let Some(membership) = self.membership.take()
+            && let Err(error) = membership.leave().await
+        {
+            tracing::warn!(%error, "consensus did not end well");
+        }
         let chain = self.chain.clone();
         let closed = tokio::task::spawn_blocking(move || chain.shutdown()).await;
         tracing::info!(height = %self.chain.snapshot().height(), "stopped");
@@ -253,7 +293,7 @@ async fn bind(address: SocketAddr, setting: &'static str) -> Result<TcpListener,
 }
 
 /// The genesis of the data directory; a new directory gets one.
-fn genesis_of(config: &Config) -> Result<Genesis, StartError> {
+fn genesis_of(config: &Config, among: bool) -> Result<Genesis, StartError> {
     let directory = &config.data_dir;
     let wanted = match &config.dev.genesis {
         Some(file) => Some(genesis::read(file)?),
@@ -265,11 +305,13 @@ fn genesis_of(config: &Config) -> Result<Genesis, StartError> {
             let (found, wanted) = (found.hash(), wanted.hash());
             return Err(StartError::OtherChain { directory: directory.clone(), found, wanted });
         }
+        (Some(found), _) if among => return Ok(found),
         (Some(found), _) => return require_dev(found),
         (None, Some(wanted)) => wanted,
+        (None, None) if among => return Err(StartError::NoGenesis(directory.clone())),
         (None, None) => dev::genesis("").map_err(StartError::Randomness)?,
     };
-    let genesis = require_dev(genesis)?;
+    let genesis = if among { genesis } else { require_dev(genesis)? };
     genesis::store(directory, &genesis)?;
     Ok(genesis)
 }
@@ -278,17 +320,17 @@ fn require_dev(genesis: Genesis) -> Result<Genesis, StartError> {
     if genesis.dev { Ok(genesis) } else { Err(StartError::NotADevChain) }
 }
 
-fn open(config: &Config, genesis: &Genesis) -> Result<Chain, StartError> {
+fn chain_config(config: &Config, genesis: &Genesis, key: SigningKey) -> Result<ChainConfig, StartError> {
     let cache_dir = Some(config.data_dir.join("modules"));
     let runtime = Runtime::new(RuntimeConfig { cache_dir, ..RuntimeConfig::default() })?;
     let durability = match config.chain.durability {
         config::Durability::Fsync => Durability::Fsync,
         config::Durability::None => Durability::None,
     };
-    Ok(Chain::open(ChainConfig {
+    Ok(ChainConfig {
         directory: config.data_dir.clone(),
         genesis: genesis.clone(),
-        key: dev::validator_key(),
+        key,
         clock: Arc::new(now),
         runtime,
         store: StoreOptions {
@@ -299,11 +341,16 @@ fn open(config: &Config, genesis: &Genesis) -> Result<Chain, StartError> {
         },
         commit: CommitPolicy::default(),
         block_time: Duration::from_millis(config.chain.block_time_ms),
-    })?)
+    })
 }
 
 /// Joins the chain's news to those who wait for it.
-fn assemble(config: &Config, chain: &Chain, stop: watch::Receiver<bool>) -> Result<App, StartError> {
+fn assemble(
+    config: &Config,
+    chain: &Chain,
+    links: Option<Arc<Links>>,
+    stop: watch::Receiver<bool>,
+) -> Result<App, StartError> {
     let admission = Admission::new(chain.clone(), &config.admission);
     let feed = Arc::new(Feed::new(heights(chain)));
     let metrics = Arc::new(Metrics::default());
@@ -313,7 +360,7 @@ fn assemble(config: &Config, chain: &Chain, stop: watch::Receiver<bool>) -> Resu
     feed.publish(heights(chain));
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let workers = Workers::start(threads).map_err(StartError::Thread)?;
-    Ok(App::new(Parts { config: config.clone(), chain: chain.clone(), admission, feed, metrics, workers, stop }))
+    Ok(App::new(Parts { config: config.clone(), chain: chain.clone(), admission, feed, metrics, links, workers, stop }))
 }
 
 fn heights(chain: &Chain) -> Heights {
@@ -350,6 +397,6 @@ impl News {
             });
         }
         self.metrics.block(published.execution, block.receipts.len(), block.events.len());
-        self.feed.publish(Heights { executed: height, certified: block.sealed.header.state_height });
+        self.feed.publish(Heights { executed: height, certified: published.snapshot.certified() });
     }
 }

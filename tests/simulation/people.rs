@@ -50,7 +50,7 @@ pub(crate) fn genesis(salt: u64) -> Genesis {
         // Short, so that lives see several.
         epoch_length: 11,
         state_lag: 8,
-        lanes: 1,
+        shards: 0,
         limits: Limits::default(),
         validators: vec![validator().public_key().0],
         verifying_keys: Vec::new(),

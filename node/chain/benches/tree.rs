@@ -35,7 +35,7 @@ fn genesis() -> Genesis {
         gas_price: Amount(1),
         epoch_length: 1_000,
         state_lag: 8,
-        lanes: 1,
+        shards: 0,
         limits: Limits::default(),
         validators: Vec::new(),
         verifying_keys: Vec::new(),

@@ -18,38 +18,44 @@ use std::{
 };
 
 use bytes::Bytes;
+use crossbeam_channel::Receiver;
 use redb::StorageBackend;
 use rustorium_runtime::{ExecuteError, Runtime, StateError};
 use rustorium_types::{
     certificate::AssembleError,
     ed25519::SigningKey,
     genesis::Genesis,
-    id::{Hash, Height},
+    id::{Epoch, Hash, Height},
     record::Control,
 };
 use thiserror::Error;
 
 use crate::{
+    consensus::ConsensusEngine,
     control::{self, Unfit},
-    cut::{Parent, Results, Rules, UnsupportedGenesis},
+    cut::{Results, Rules, UnsupportedGenesis},
+    desk::{Ask, Desk},
     dev::DevTime,
     engine::Engine,
+    exchange::{self, Alone, Exchange, Peers, Want},
     fault::{Fault, Faults},
-    follow::{FollowError, Follower},
+    follow::{FollowError, Follower, rules_behind},
     handle::Handle,
+    ledger::{Executed, Ledger, Start},
     lock::{DirectoryLock, LockError},
     log::{
         Directory, Disk, EmbeddedLog, Kind, LanePosition, Log, LogError, LogOptions, Reader, SEGMENT_BYTES,
         TransactionProcessor, certificate_entry,
     },
     metrics::Metrics,
-    pipeline::{Clock, CommitPolicy, Common, Executed, OnPublish, Parts, Pipeline, Seal, Start, Subscribers},
+    pipeline::{Clock, CommitPolicy, Common, OnPublish, Parts, Pipeline, Seal, Subscribers},
     snapshot::Snapshot,
     sole::{NotSole, Signer, Sole},
     storage::{Durability, Store, StoreError, StoreOptions},
     submit::{self, Source, Ticket},
     verify::Judge,
     waiters::{self, Waiters},
+    waiting::Logged,
 };
 
 /// The log's folder in a data directory.
@@ -62,7 +68,7 @@ pub struct ChainConfig {
     pub directory: PathBuf,
     /// The chain's genesis.
     pub genesis: Genesis,
-    /// The validator's key, the genesis' only one.
+    /// The validator's key.
     pub key: SigningKey,
     /// Tells the time.
     pub clock: Clock,
@@ -74,6 +80,23 @@ pub struct ChainConfig {
     pub commit: CommitPolicy,
     /// The least time between two blocks with records; zero seals as soon as execution is idle.
     pub block_time: Duration,
+}
+
+/// Who else there is, beside a chain's own node.
+pub struct Network {
+    /// Who makes blocks final.
+    pub consensus: Consensus,
+    /// How other validators are spoken to.
+    pub peers: Box<dyn Peers>,
+}
+
+/// Who makes a chain's blocks final.
+#[derive(Clone, Debug)]
+pub enum Consensus {
+    /// This node alone: the genesis' only validator.
+    Sole,
+    /// A driver that asks at this desk.
+    Desk(Receiver<Ask>),
 }
 
 /// What a chain is kept on: a directory's files, or a simulated machine's.
@@ -92,6 +115,9 @@ pub struct Chain(Arc<Inner>);
 
 struct Inner {
     log: EmbeddedLog,
+    exchange: Exchange,
+    /// Of epoch 0.
+    rules: Rules,
     store: Arc<Store>,
     runtime: Runtime,
     metrics: Arc<Metrics>,
@@ -149,9 +175,17 @@ impl Chain {
     /// # Errors
     /// When the directory is in use or another chain's, or what it holds is damaged.
     pub fn open(config: ChainConfig) -> Result<Self, OpenError> {
+        Self::open_among(config, Network::default())
+    }
+
+    /// As [`Chain::open`], of a node that is one of several.
+    ///
+    /// # Errors
+    /// As [`Chain::open`].
+    pub fn open_among(config: ChainConfig, network: Network) -> Result<Self, OpenError> {
         let lock = DirectoryLock::take(&config.directory)?;
         let disks = Disks::of(&config.directory, config.store.durability)?;
-        Self::start(config, disks, Some(lock))
+        Self::start(config, network, disks, Some(lock))
     }
 
     /// As [`Chain::open`], on files of the caller's: a simulated machine that loses power, for example.
@@ -159,21 +193,32 @@ impl Chain {
     /// # Errors
     /// As [`Chain::open`].
     pub fn open_on(config: ChainConfig, disks: Disks) -> Result<Self, OpenError> {
-        Self::start(config, disks, None)
+        Self::start(config, Network::default(), disks, None)
     }
 
-    fn start(config: ChainConfig, disks: Disks, lock: Option<DirectoryLock>) -> Result<Self, OpenError> {
+    fn start(
+        config: ChainConfig,
+        network: Network,
+        disks: Disks,
+        lock: Option<DirectoryLock>,
+    ) -> Result<Self, OpenError> {
         let Disks { log: disk, segment_bytes, database } = disks;
         let rules = Rules::new(config.genesis)?;
-        let signer = Signer::new(config.key, rules.genesis())?;
+        let public_key = config.key.public_key().0;
+        let signer = match network.consensus {
+            Consensus::Sole => Some(Signer::new(config.key, rules.genesis())?),
+            Consensus::Desk(_) => None,
+        };
         let store = Arc::new(Store::open_on(database, rules.genesis(), &config.store)?);
+        let first_rules = rules.clone();
+        let rules = rules_behind(rules, &store)?;
         let options = LogOptions { durability: config.store.durability, segment_bytes };
         let executed = store.snapshot().height();
         let genesis = genesis_bytes(rules.genesis());
         let (mut log, _) = Log::open(Arc::clone(&disk), &genesis, rules.chain(), executed, options)?;
         let engine = Engine::new(config.runtime.clone(), Arc::clone(rules.genesis()), rules.chain());
         let reader = Reader::new(disk);
-        let follower = Follower::new(rules.clone(), engine.clone(), Arc::clone(&store), config.commit);
+        let follower = Follower::new(rules, engine.clone(), Arc::clone(&store), config.commit);
         let recovered = recover(follower, reader.clone(), signer.clone(), Arc::clone(&store))?;
         if let Some(entry) = &recovered.unsigned {
             log.append(Kind::Certificate, entry)?;
@@ -181,9 +226,12 @@ impl Chain {
         }
 
         let (queue, submissions) = submit::queue();
+        let (exchange, messages) = exchange::exchange();
         let common = Common { store: Arc::clone(&store), metrics: Arc::default(), faults: Faults::default() };
         let inner = Inner {
             log: EmbeddedLog::new(queue.clone(), reader, log.progress()),
+            exchange,
+            rules: first_rules,
             store,
             runtime: config.runtime,
             metrics: Arc::clone(&common.metrics),
@@ -192,13 +240,28 @@ impl Chain {
             waiters: Arc::default(),
             running: Mutex::new(None),
         };
-        let driver = Box::new(Sole::new(signer, recovered.parent));
+        let Recovered { rules, start, .. } = recovered;
+        let driver: Box<dyn ConsensusEngine> = match (network.consensus, signer) {
+            (Consensus::Desk(asks), _) => {
+                let fullest = if start.is_open { start.head.height } else { Height::ZERO };
+                Box::new(Desk::new(asks, fullest))
+            }
+            (Consensus::Sole, Some(signer)) => {
+                let beats = !rules.genesis().dev;
+                Box::new(Sole::new(signer, config.block_time, beats, start.is_open))
+            }
+            // A signer was made above, or the chain was not opened.
+            (Consensus::Sole, None) => return Err(OpenError::Panicked),
+        };
         let judge = Judge::new(rules.genesis());
-        let seal = Seal::new(driver, log, rules, config.clock, config.block_time, recovered.start, &common);
+        let (metrics, state) = (Arc::clone(&common.metrics), Arc::clone(&common.store));
+        let ledger = Ledger::new(log, rules, public_key, config.clock, network.peers, start, metrics, state)?;
+        let seal = Seal::new(driver, ledger);
         let parts = Parts {
             common,
             queue,
             submissions,
+            messages,
             judge,
             seal,
             engine,
@@ -226,6 +289,40 @@ impl Chain {
     /// The log that records go to.
     pub fn log(&self) -> &EmbeddedLog {
         &self.0.log
+    }
+
+    /// Who speaks in the epoch of the block behind the newest executed one, and what it must obey.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn rules(&self) -> Result<Rules, StoreError> {
+        rules_behind(self.0.rules.clone(), &self.0.store)
+    }
+
+    /// Who signs the headers of an epoch; none if it is not begun here.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn validators_of(&self, epoch: Epoch) -> Result<Option<Vec<[u8; 32]>>, StoreError> {
+        let genesis = self.0.rules.genesis();
+        if epoch == Epoch(0) {
+            return Ok(Some(genesis.validators.clone()));
+        }
+        let last = self.snapshot().header(Height(epoch.0 * genesis.epoch_length))?;
+        Ok(last.and_then(|sealed| sealed.header.next_epoch.clone()).map(|record| record.validators))
+    }
+
+    /// The records that a block takes of a lane, if it is executed here.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn records_of(&self, want: &Want) -> Result<Option<Vec<Bytes>>, StoreError> {
+        waiters::records_of(&self.snapshot(), want)
+    }
+
+    /// Where other validators' records come in.
+    pub fn exchange(&self) -> &Exchange {
+        &self.0.exchange
     }
 
     /// The chain as of its newest executed block.
@@ -298,6 +395,11 @@ impl Chain {
         self.0.faults.wait()
     }
 
+    /// True once the chain has stopped, by itself or because it was told to.
+    pub fn is_stopped(&self) -> bool {
+        self.0.running().is_none() || self.0.faults.first().is_some()
+    }
+
     /// Takes no more records, makes those that were taken durable, executes the blocks that are sealed, commits them
     /// and ends all threads. Records that are in no block yet are executed when the chain is opened again.
     ///
@@ -305,6 +407,13 @@ impl Chain {
     /// Why the chain had stopped before, if it had.
     pub fn shutdown(&self) -> Result<(), Arc<Fault>> {
         self.0.shutdown()
+    }
+}
+
+impl Default for Network {
+    /// Nobody else.
+    fn default() -> Self {
+        Self { consensus: Consensus::Sole, peers: Box::new(Alone) }
     }
 }
 
@@ -369,25 +478,33 @@ pub(crate) fn genesis_bytes(genesis: &Genesis) -> Vec<u8> {
 
 /// Where the chain stands once the log is executed.
 struct Recovered {
-    parent: Parent,
+    rules: Rules,
     start: Start,
     /// The entry of the newest header's certificate, if the log lacks it.
     unsigned: Option<Vec<u8>>,
 }
 
 /// Executes what the log has beyond the database, on a thread that executes at full speed.
-fn recover(mut follower: Follower, reader: Reader, signer: Signer, store: Arc<Store>) -> Result<Recovered, OpenError> {
+fn recover(
+    mut follower: Follower,
+    reader: Reader,
+    signer: Option<Signer>,
+    store: Arc<Store>,
+) -> Result<Recovered, OpenError> {
     let run = move || {
         let before = follower.parent().clone();
-        let mut blocks = reader.blocks_above(before.height, before.lane_end())?;
+        let mut blocks = reader.blocks_above(before.height, &before.lanes)?;
         for logged in &mut blocks {
             let mut logged = logged?;
             let certificate = logged.certificate.take();
             let block = follower.read(logged);
-            // Only the newest header can lack one: the process ended between the sync and the signature.
-            let certificate = match certificate {
-                Some(certificate) => certificate,
-                None => signer.certify(&block.header, block.hash)?,
+            let certificate = match (certificate, &signer) {
+                (Some(certificate), _) => certificate,
+                // Of a validator alone, only the newest header can lack one: the process ended between the sync and
+                // the signature.
+                (None, Some(signer)) => signer.certify(&block.header, block.hash)?,
+                // Among many, it is final by a later one's.
+                (None, None) => Bytes::new(),
             };
             follower.follow(&block, certificate)?;
         }
@@ -400,14 +517,22 @@ fn recover(mut follower: Follower, reader: Reader, signer: Signer, store: Arc<St
             tracing::info!(blocks = again, height = parent.height.0, "executed again what the database lacked");
         }
         let snapshot = store.snapshot();
-        let unsigned = snapshot.head().filter(|_| !blocks.is_signed());
+        let unsigned = snapshot.head().filter(|_| signer.is_some() && !blocks.is_signed());
         let unsigned = unsigned.map(|sealed| certificate_entry(parent.height, &sealed.certificate));
-        let waiting = follower.judge().check(blocks.into_rest());
+        let rest = blocks.into_rest();
+        let places: Vec<_> = rest.iter().map(|logged| (logged.position, logged.segment)).collect();
+        let checked = follower.judge().check(rest.into_iter().map(|logged| logged.record));
+        let waiting = places
+            .into_iter()
+            .zip(checked)
+            .map(|((position, segment), record)| (position, Logged { record: Arc::new(record), segment }));
+        let waiting = waiting.collect();
         let root = snapshot.results_root(parent.height)?;
         let is_open = snapshot.block(parent.height)?.is_some_and(|block| !block.records.is_empty());
         let dev_time = if snapshot.genesis().dev { DevTime::read(&store.head_state())? } else { DevTime::default() };
         let executed = Executed { results: Results { height: parent.height, root }, dev_time };
-        Ok(Recovered { parent, start: Start { executed, is_open, waiting }, unsigned })
+        let start = Start { head: parent, executed, is_open, waiting };
+        Ok(Recovered { rules: follower.rules().clone(), start, unsigned })
     };
     let thread: thread::JoinHandle<Result<Recovered, OpenError>> =
         rustorium_runtime::spawn("recover", run).map_err(OpenError::Thread)?;

@@ -9,10 +9,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use rustorium_types::{
-    certificate::ValidatorSet,
-    id::{Height, Timestamp},
-};
+use rustorium_types::id::{Height, Timestamp};
 
 use crate::{
     chain::{Disks, log_disk},
@@ -64,9 +61,8 @@ pub fn check_on(disks: Disks, options: &StoreOptions) -> Result<CheckReport, Rep
 }
 
 fn check_both(reader: &Reader, store: &Store) -> Result<CheckReport, ReplayError> {
-    let rules = Rules::new(reader.genesis()?)?;
+    let mut rules = Rules::new(reader.genesis()?)?;
     let snapshot = store.snapshot();
-    let validators = ValidatorSet::new(&rules.genesis().validators)?;
     let judge = Judge::new(rules.genesis());
     let (mut entries, mut records) = (0, 0);
     for entry in reader.entries()? {
@@ -75,7 +71,7 @@ fn check_both(reader: &Reader, store: &Store) -> Result<CheckReport, ReplayError
     }
     let mut parent = rules.first_parent();
     let (mut blocks, mut stored_blocks) = (0, 0);
-    for logged in reader.blocks_above(Height::ZERO, 0)? {
+    for logged in reader.blocks_above(Height::ZERO, &[])? {
         let mut logged = logged?;
         let certificate = logged.certificate.take();
         let checked = judge.check(logged.records).into_iter().map(Arc::new).collect();
@@ -91,7 +87,7 @@ fn check_both(reader: &Reader, store: &Store) -> Result<CheckReport, ReplayError
             Verdict::Wait(_) => return Err(FollowError::TooEarly { height }.into()),
         }
         if let Some(certificate) = certificate {
-            check_certificate(&block, &certificate, &validators, &rules)?;
+            check_certificate(&block, &certificate, &rules)?;
         }
         blocks += 1;
         if height <= snapshot.height() {
@@ -99,6 +95,7 @@ fn check_both(reader: &Reader, store: &Store) -> Result<CheckReport, ReplayError
             stored_blocks += 1;
         }
         parent = Parent::of(block.hash, &block.header);
+        rules.pass(&block.header);
     }
     if blocks < snapshot.height().0 {
         let (log, executed) = (Height(blocks), snapshot.height());

@@ -3,7 +3,10 @@
 //! ```text
 //! lane 0   … parent's end │ record │ record │ … │ end │ waiting …
 //!                          └──── this block's cut ────┘
+//! lane 1   … parent's end │ end │ waiting …
 //! ```
+//!
+//! The shared lanes come first, then each validator's own, in the order of their keys.
 //!
 //! Everything here is a function of its arguments: the clock's time is handed in. Validation never answers
 //! *reject* for something that is merely not known yet; that is *wait*.
@@ -17,26 +20,31 @@ use bytes::Bytes;
 use rustorium_types::{
     block::{self, Header, LaneCut},
     genesis::{EpochRecord, Genesis},
-    id::{Gas, Hash, Height, Timestamp},
+    id::{Epoch, Gas, Hash, Height, Timestamp},
     merkle,
     record::{self, Control},
 };
 use thiserror::Error;
 
 use crate::{
-    log::MAX_BODY,
+    exchange::Want,
+    log::{LanePosition, MAX_BODY, RECORD_HEADER},
     storage::SealedHeader,
+    turns::{deal, interleave},
     verify::{Checked, Meaning},
 };
 
 /// Milliseconds by which a proposal's time may be ahead of a validator's clock.
 pub const CLOCK_AHEAD_MS: u64 = 500;
+/// Shared lanes at the most: a header has a cut of each.
+pub const MAX_SHARDS: u32 = 256;
 
-/// What the headers of a chain must obey.
+/// What the headers of a chain must obey, in one of its epochs.
 #[derive(Clone, Debug)]
 pub struct Rules {
     genesis: Arc<Genesis>,
     chain: Hash,
+    epoch: Arc<EpochRecord>,
 }
 
 /// The header that a block builds on.
@@ -70,7 +78,7 @@ pub struct Block {
     pub header: Header,
     /// Its hash.
     pub hash: Hash,
-    /// The records, in execution order.
+    /// The records, in execution order: each lane's in turn.
     pub records: Vec<Arc<Checked>>,
 }
 
@@ -104,8 +112,8 @@ pub enum Rejection {
     /// Not the chain's.
     #[error("the gas price is not the chain's")]
     GasPrice,
-    /// The cuts do not begin where the parent's end, or are not over these records.
-    #[error("the cuts do not follow from the parent's and the records")]
+    /// The cuts are not of this epoch's lanes, or do not begin where the parent's end.
+    #[error("the cuts do not follow from the parent's")]
     Lanes,
     /// More bytes, records or gas than a block may have.
     #[error("the block is over a limit")]
@@ -113,7 +121,10 @@ pub enum Rejection {
     /// A revert that is not the first record of its block.
     #[error("the block has a revert behind another record")]
     Revert,
-    /// Not over these records.
+    /// Its roots are over other records.
+    #[error("the header's roots are over other records")]
+    Records,
+    /// Not over these records, though the lanes' roots are.
     #[error("the batch root is not over the records")]
     BatchRoot,
     /// Not what the next epoch is, or not in the epoch's last header.
@@ -143,9 +154,9 @@ pub enum UnsupportedGenesis {
     /// Of another version.
     #[error("the genesis has version {0}; this software knows {known}", known = rustorium_types::genesis::VERSION)]
     Version(u16),
-    /// Not one lane.
-    #[error("the genesis has {0} lanes; one embedded log is one lane")]
-    Lanes(u32),
+    /// More lanes than a header has room for.
+    #[error("the genesis has {0} shards; there may be {MAX_SHARDS}")]
+    Shards(u32),
     /// A transaction of the largest size or gas would fit no block, or not the log.
     #[error("the genesis' limits let a transaction be larger than a block, or than an entry of the log")]
     Limits,
@@ -167,10 +178,10 @@ impl Rules {
         if genesis.version != rustorium_types::genesis::VERSION {
             return Err(UnsupportedGenesis::Version(genesis.version));
         }
-        if genesis.lanes != 1 {
-            return Err(UnsupportedGenesis::Lanes(genesis.lanes));
+        if genesis.shards > MAX_SHARDS {
+            return Err(UnsupportedGenesis::Shards(genesis.shards));
         }
-        if record::limit(limits) > (limits.block_bytes as usize).min(MAX_BODY)
+        if record::limit(limits) > (limits.block_bytes as usize).min(MAX_BODY - RECORD_HEADER)
             || limits.transaction_gas > limits.block_gas
             || limits.block_records == 0
         {
@@ -182,7 +193,27 @@ impl Rules {
         if genesis.validators.is_empty() || !genesis.validators.is_sorted_by(|a, b| a < b) {
             return Err(UnsupportedGenesis::Validators);
         }
-        Ok(Self { chain: genesis.hash(), genesis: Arc::new(genesis) })
+        let epoch = EpochRecord {
+            epoch: Epoch(0),
+            validators: genesis.validators.clone(),
+            shards: genesis.shards,
+            generation: 0,
+            limits: genesis.limits,
+            header_version: block::VERSION,
+        };
+        Ok(Self { chain: genesis.hash(), genesis: Arc::new(genesis), epoch: Arc::new(epoch) })
+    }
+
+    /// Who speaks, and over which lanes, in the epoch of the next header.
+    pub const fn epoch(&self) -> &Arc<EpochRecord> {
+        &self.epoch
+    }
+
+    /// Goes on behind a final header: the last of an epoch says what holds in the next.
+    pub fn pass(&mut self, header: &Header) {
+        if let Some(next) = &header.next_epoch {
+            self.epoch = Arc::new(next.clone());
+        }
     }
 
     /// The genesis.
@@ -197,26 +228,73 @@ impl Rules {
 
     /// What the first block builds on.
     pub fn first_parent(&self) -> Parent {
-        let lane = LaneCut { lane: 0, generation: 0, end: 0, root: merkle::empty_root() };
         Parent {
             hash: self.chain,
             height: Height::ZERO,
             time: self.genesis.time,
-            lanes: vec![lane],
+            lanes: Vec::new(),
             state_height: Height::ZERO,
         }
     }
 
-    /// How many of the waiting records, from the first, fit a block.
-    pub fn fill<'a>(&self, waiting: impl IntoIterator<Item = &'a Checked>) -> usize {
-        let mut load = Load::default();
-        let fits = |(index, record): &(usize, &Checked)| begins_no_other(*index, record) && load.add(record).fits(self);
-        waiting.into_iter().enumerate().take_while(fits).count()
+    /// Where the lanes of a block on top of `parent` begin: where the parent's end, but for lanes that are new with
+    /// this epoch.
+    pub fn lanes(&self, parent: &Parent) -> Vec<LaneCut> {
+        let before = |lane: u32| parent.lanes.iter().find(|cut| cut.lane == lane);
+        let begin = |lane: u32, generation: u32| {
+            let end = before(lane).filter(|cut| cut.generation >= generation);
+            let (generation, end) = end.map_or((generation, 0), |cut| (cut.generation, cut.end));
+            LaneCut { lane, generation, end, root: merkle::empty_root() }
+        };
+        let shared = (0..self.epoch.shards).map(|lane| begin(lane, 0));
+        // There are at most 512 validators.
+        let own = (self.epoch.shards..).zip(&self.epoch.validators);
+        shared.chain(own.map(|(lane, _)| begin(lane, self.epoch.generation))).collect()
     }
 
-    /// The block that takes these records.
-    pub fn propose(&self, parent: &Parent, clock: Timestamp, results: Results, records: Vec<Arc<Checked>>) -> Block {
-        let root = lane_root(&records);
+    /// The own lane of a validator of this epoch.
+    pub fn lane_of(&self, validator: &[u8; 32]) -> Option<u32> {
+        let index = self.epoch.validators.binary_search(validator).ok()?;
+        Some(self.epoch.shards + u32::try_from(index).ok()?)
+    }
+
+    /// How many of the records that wait in each lane, from its first, fit a block. Lanes take turns; one whose next
+    /// record does not fit has had its last.
+    pub fn fill<'a, Lane>(&self, lanes: Vec<Lane>) -> Vec<usize>
+    where
+        Lane: Iterator<Item = &'a Checked>,
+    {
+        let mut lanes: Vec<_> = lanes.into_iter().map(Iterator::peekable).collect();
+        let mut counts = vec![0; lanes.len()];
+        // A revert undoes whole blocks, so it begins one, which is its lane's alone.
+        let revert = lanes.iter_mut().position(|lane| lane.peek().is_some_and(|record| is_revert(record)));
+        let mut open: Vec<usize> = revert.map_or_else(|| (0..lanes.len()).collect(), |lane| vec![lane]);
+        let mut load = Load::default();
+        while !open.is_empty() {
+            open.retain(|lane| {
+                let next = lanes[*lane].next();
+                let takes =
+                    |record: &&Checked| (load.records == 0 || !is_revert(record)) && load.add(record).fits(self);
+                let takes = next.filter(takes).is_some();
+                counts[*lane] += usize::from(takes);
+                takes
+            });
+        }
+        counts
+    }
+
+    /// The block that takes these records of each lane.
+    pub fn propose(&self, parent: &Parent, clock: Timestamp, results: Results, taken: Vec<Vec<Arc<Checked>>>) -> Block {
+        let lanes = self.lanes(parent).into_iter().zip(&taken).map(|(lane, records)| LaneCut {
+            end: lane.end + records.len() as u64,
+            root: root(records.iter()),
+            ..lane
+        });
+        let lanes: Vec<LaneCut> = lanes.collect();
+        let only = taken.len() == 1;
+        let records = interleave(taken);
+        // Of one lane, the execution order is the lane's.
+        let batch_root = if only { lanes[0].root } else { root(records.iter()) };
         let header = Header {
             version: block::VERSION,
             chain: self.chain,
@@ -225,9 +303,8 @@ impl Rules {
             parent: parent.hash,
             time: clock.max(Timestamp(parent.time.0.saturating_add(1))),
             gas_price: self.genesis.gas_price,
-            lanes: cuts(parent, records.len(), root),
-            // One lane: the execution order is the lane's.
-            batch_root: root,
+            lanes,
+            batch_root,
             next_epoch: self.next_epoch(parent.height.next()),
             state_height: results.height,
             results: results.root,
@@ -247,9 +324,6 @@ impl Rules {
         if let Err(rejection) = self.check_header(parent, &block.header) {
             return Verdict::Reject(rejection);
         }
-        if let Err(rejection) = self.check_records(parent, block) {
-            return Verdict::Reject(rejection);
-        }
         match results(block.header.state_height) {
             Some(root) if root != block.header.results => return Verdict::Reject(Rejection::Results),
             Some(_) => {}
@@ -258,7 +332,22 @@ impl Rules {
         if block.header.time.0 > clock.0.saturating_add(CLOCK_AHEAD_MS) {
             return Verdict::Wait(Missing::Time);
         }
-        Verdict::Accept
+        // Last, because it is dear: all records are hashed.
+        match self.check_records(parent, block) {
+            Ok(()) => Verdict::Accept,
+            Err(rejection) => Verdict::Reject(rejection),
+        }
+    }
+
+    /// Whether execution is so far that a block on top of `parent` may commit to its newest results.
+    pub fn is_ready(&self, parent: &Parent, results: Height) -> bool {
+        (self.oldest_state(parent)..=parent.height).contains(&results)
+    }
+
+    /// The oldest result that a block on top of `parent` may commit to as its newest.
+    fn oldest_state(&self, parent: &Parent) -> Height {
+        let lag = Height(parent.height.next().0.saturating_sub(self.genesis.state_lag));
+        parent.state_height.max(lag)
     }
 
     fn check_header(&self, parent: &Parent, header: &Header) -> Result<(), Rejection> {
@@ -271,22 +360,14 @@ impl Rules {
         ensure(header.time > parent.time, Rejection::Time)?;
         ensure(header.gas_price == self.genesis.gas_price, Rejection::GasPrice)?;
         ensure(header.next_epoch == self.next_epoch(height), Rejection::NextEpoch)?;
-        let newest = Height(height.0 - 1);
-        let oldest = parent.state_height.max(Height(height.0.saturating_sub(self.genesis.state_lag)));
-        ensure((oldest..=newest).contains(&header.state_height), Rejection::StateHeight)
+        ensure(self.is_ready(parent, header.state_height), Rejection::StateHeight)
     }
 
     /// What a height announces. An epoch's last header always says who signs the next, so that light clients can
     /// follow by those headers alone; so far nothing changes from one to the next.
     fn next_epoch(&self, height: Height) -> Option<EpochRecord> {
         let epoch = self.genesis.epoch_of(height.next());
-        (epoch != self.genesis.epoch_of(height)).then(|| EpochRecord {
-            epoch,
-            validators: self.genesis.validators.clone(),
-            lanes: self.genesis.lanes,
-            limits: self.genesis.limits,
-            header_version: block::VERSION,
-        })
+        (epoch != self.genesis.epoch_of(height)).then(|| EpochRecord { epoch, ..EpochRecord::clone(&self.epoch) })
     }
 
     fn check_records(&self, parent: &Parent, block: &Block) -> Result<(), Rejection> {
@@ -297,11 +378,66 @@ impl Rules {
         if !block.records.iter().enumerate().all(|(index, record)| begins_no_other(index, record)) {
             return Err(Rejection::Revert);
         }
-        let root = lane_root(&block.records);
-        if block.header.lanes != cuts(parent, block.records.len(), root) {
+        let counts = self.counts(parent, &block.header)?;
+        if counts.iter().sum::<usize>() != block.records.len() {
             return Err(Rejection::Lanes);
         }
-        if block.header.batch_root == root { Ok(()) } else { Err(Rejection::BatchRoot) }
+        let dealt = deal(&counts, &block.records);
+        let holds = |(cut, records): (&LaneCut, &Vec<&Arc<Checked>>)| cut.root == root(records.iter().copied());
+        if !block.header.lanes.iter().zip(&dealt).all(holds) {
+            return Err(Rejection::Records);
+        }
+        let batch_root = match block.header.lanes.as_slice() {
+            [only] => only.root,
+            _ => root(block.records.iter()),
+        };
+        if block.header.batch_root == batch_root { Ok(()) } else { Err(Rejection::BatchRoot) }
+    }
+
+    /// The records of a final block, lane by lane, as what a log without them wants.
+    ///
+    /// # Errors
+    /// If the header's cuts do not begin where the parent's end, or are not over these records.
+    pub fn deal(
+        &self,
+        parent: &Parent,
+        header: &Header,
+        records: &[Bytes],
+    ) -> Result<Vec<(Want, Vec<Bytes>)>, Rejection> {
+        let counts = self.counts(parent, header)?;
+        if counts.iter().sum::<usize>() != records.len() {
+            return Err(Rejection::Lanes);
+        }
+        let dealt = deal(&counts, records).into_iter().zip(self.lanes(parent)).zip(&header.lanes);
+        let mut wanted = Vec::new();
+        for ((records, begin), cut) in dealt {
+            let from = LanePosition { lane: cut.lane, generation: cut.generation, index: begin.end };
+            let want = Want { from, end: cut.end, root: cut.root, is_final: true };
+            let records: Vec<Bytes> = records.into_iter().cloned().collect();
+            if !want.is_for(&records) {
+                return Err(Rejection::Records);
+            }
+            wanted.push((want, records));
+        }
+        Ok(wanted)
+    }
+
+    /// How many records a header on top of `parent` takes of each lane.
+    ///
+    /// # Errors
+    /// If its cuts do not begin where the parent's end.
+    pub fn counts(&self, parent: &Parent, header: &Header) -> Result<Vec<usize>, Rejection> {
+        let lanes = self.lanes(parent);
+        if lanes.len() != header.lanes.len() {
+            return Err(Rejection::Lanes);
+        }
+        let count = |(begin, cut): (&LaneCut, &LaneCut)| {
+            let same = (begin.lane, begin.generation) == (cut.lane, cut.generation);
+            let count = cut.end.checked_sub(begin.end).filter(|_| same)?;
+            usize::try_from(count).ok().filter(|count| *count <= self.genesis.limits.block_records as usize)
+        };
+        let counts: Option<Vec<usize>> = lanes.iter().zip(&header.lanes).map(count).collect();
+        counts.ok_or(Rejection::Lanes)
     }
 }
 
@@ -315,11 +451,6 @@ impl Parent {
             lanes: header.lanes.clone(),
             state_height: header.state_height,
         }
-    }
-
-    /// Records of the embedded lane that are finalised with it.
-    pub fn lane_end(&self) -> u64 {
-        self.lanes.first().map_or(0, |lane| lane.end)
     }
 }
 
@@ -357,14 +488,13 @@ impl Load {
 /// False for a record that must be the first of a block and is not: a revert undoes whole blocks, so nothing may stand
 /// before it in its own.
 fn begins_no_other(index: usize, record: &Checked) -> bool {
-    index == 0 || !matches!(record.meaning, Meaning::Control(Control::Revert { .. }))
+    index == 0 || !is_revert(record)
 }
 
-fn lane_root(records: &[Arc<Checked>]) -> Hash {
-    merkle::root(records.iter().map(|record| &record.entered))
+fn is_revert(record: &Checked) -> bool {
+    matches!(record.meaning, Meaning::Control(Control::Revert { .. }))
 }
 
-fn cuts(parent: &Parent, records: usize, root: Hash) -> Vec<LaneCut> {
-    let next = |lane: &LaneCut| LaneCut { end: lane.end + records as u64, root, ..*lane };
-    parent.lanes.iter().map(next).collect()
+fn root<'a>(records: impl Iterator<Item = &'a Arc<Checked>>) -> Hash {
+    merkle::root(records.map(|record| &record.entered))
 }

@@ -11,14 +11,28 @@
 //! Blocks are headers here: consensus agrees on cuts, and what they take from the lanes is the chain's business. An
 //! ask whose handle is dropped is forgotten. Nothing here knows which driver asks, or in which runtime.
 
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use rustorium_types::block::Header;
+use rustorium_types::{
+    block::Header,
+    id::{Height, Timestamp},
+};
 
 use crate::{
-    cut::Parent,
+    consensus::{Application, ConsensusEngine, ConsensusError, Finalised},
+    cut::{Block, Parent, Rejection, Verdict},
     handle::{self, Handle, Promise},
 };
+
+/// Silence after which a leader with nothing to say proposes an empty block: well below the leader's timeout.
+pub const BEAT: Duration = Duration::from_millis(250);
+/// How often to look again for what is missing.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// The driver's end; clones ask the same chain.
 #[derive(Clone, Debug)]
@@ -82,5 +96,197 @@ impl Asks {
         let (answer, handle) = handle::promise();
         let _ = self.0.send(ask(answer));
         handle
+    }
+}
+
+/// The chain's end: the driver of a chain whose blocks others make final.
+#[derive(Debug)]
+pub struct Desk {
+    asks: Receiver<Ask>,
+    proposals: Vec<Proposal>,
+    verifications: Vec<Verification>,
+    /// In order of height.
+    finals: VecDeque<Final>,
+    /// The highest block with records that was seen.
+    fullest: Height,
+}
+
+#[derive(Debug)]
+struct Proposal {
+    parent: Parent,
+    asked: Instant,
+    answer: Promise<Header>,
+}
+
+#[derive(Debug)]
+struct Verification {
+    parent: Parent,
+    header: Box<Header>,
+    answer: Promise<bool>,
+}
+
+#[derive(Debug)]
+struct Final {
+    header: Box<Header>,
+    certificate: Option<Bytes>,
+    answer: Promise<()>,
+}
+
+impl Desk {
+    /// Answers what is asked there. `fullest` is the highest block with records.
+    pub fn new(asks: Receiver<Ask>, fullest: Height) -> Self {
+        Self { asks, proposals: Vec::new(), verifications: Vec::new(), finals: VecDeque::new(), fullest }
+    }
+
+    /// The next final block, once its records are here and it is durable.
+    fn next_final(&mut self, application: &mut dyn Application) -> Result<Option<Finalised>, ConsensusError> {
+        let head = application.head().clone();
+        while let Some(told) = self.finals.pop_front_if(|told| told.header.height <= head.height) {
+            told.answer.keep(());
+        }
+        let Some(told) = self.finals.front().filter(|told| told.header.height == head.height.next()) else {
+            return Ok(None);
+        };
+        let Some(block) = application.gather(&head, &told.header) else {
+            application.seek(&head, &told.header, true);
+            return Ok(None);
+        };
+        let height = block.header.height;
+        // Its time has come: it is final.
+        match application.validate_block(&head, &block, Timestamp(u64::MAX)) {
+            Verdict::Accept => {}
+            Verdict::Wait(_) => return Ok(None),
+            Verdict::Reject(Rejection::Records) => {
+                application.seek(&head, &told.header, true);
+                return Ok(None);
+            }
+            Verdict::Reject(rejection) => return Err(ConsensusError::Finalised { height, rejection }),
+        }
+        application.make_durable(&block)?;
+        let Some(told) = self.finals.pop_front() else { return Ok(None) };
+        told.answer.keep(());
+        self.note(&block);
+        Ok(Some(Finalised { block, certificate: told.certificate.unwrap_or_default() }))
+    }
+
+    /// Judges what can be judged; answers whom to tell that a block may be voted for.
+    fn verify(&mut self, application: &mut dyn Application) -> Vec<Promise<bool>> {
+        let time = application.time();
+        let head = application.head().height;
+        let mut accepted = Vec::new();
+        for asked in std::mem::take(&mut self.verifications) {
+            // What is below the newest final block needs no vote.
+            if asked.answer.is_abandoned() || asked.parent.height < head {
+                continue;
+            }
+            let Verification { parent, header, answer } = asked;
+            let Some(block) = application.gather(&parent, &header) else {
+                application.seek(&parent, &header, false);
+                self.verifications.push(Verification { parent, header, answer });
+                continue;
+            };
+            match application.validate_block(&parent, &block, time) {
+                Verdict::Accept => {
+                    self.note(&block);
+                    accepted.push(answer);
+                }
+                // Others have other records, or the proposer lies: whoever is right, no vote without the bytes.
+                Verdict::Wait(_) | Verdict::Reject(Rejection::Records) => {
+                    self.verifications.push(Verification { parent, header, answer });
+                }
+                Verdict::Reject(rejection) => {
+                    tracing::warn!(height = header.height.0, %rejection, "a proposal does not hold");
+                    answer.keep(false);
+                }
+            }
+        }
+        accepted
+    }
+
+    /// Makes the blocks that are due.
+    fn propose(&mut self, application: &mut dyn Application) -> Vec<(Promise<Header>, Header)> {
+        let head = application.head().height;
+        let mut proposed = Vec::new();
+        for asked in std::mem::take(&mut self.proposals) {
+            if asked.answer.is_abandoned() || asked.parent.height < head {
+                continue;
+            }
+            if !self.is_due(&asked, application) {
+                self.proposals.push(asked);
+                continue;
+            }
+            let block = application.propose_block(&asked.parent);
+            self.note(&block);
+            proposed.push((asked.answer, block.header));
+        }
+        proposed
+    }
+
+    /// A block is due when it takes records, when it certifies results that its parent could not, and now and then to
+    /// show that the leader lives.
+    fn is_due(&self, asked: &Proposal, application: &dyn Application) -> bool {
+        let parent = &asked.parent;
+        let newest = application.results().height;
+        let certifies = parent.state_height < self.fullest && parent.state_height < newest;
+        let has_reason = parent.height < Height(2)
+            || application.waiting(parent).records > 0
+            || certifies
+            || asked.asked.elapsed() >= BEAT;
+        has_reason && application.is_ready(parent)
+    }
+
+    fn note(&mut self, block: &Block) {
+        if !block.records.is_empty() {
+            self.fullest = self.fullest.max(block.header.height);
+        }
+    }
+}
+
+impl ConsensusEngine for Desk {
+    fn turn(&mut self, application: &mut dyn Application) -> Result<Option<Finalised>, ConsensusError> {
+        while let Ok(ask) = self.asks.try_recv() {
+            self.hear(ask);
+        }
+        if let Some(finalised) = self.next_final(application)? {
+            return Ok(Some(finalised));
+        }
+        let proposed = self.propose(application);
+        let accepted = self.verify(application);
+        if proposed.is_empty() && accepted.is_empty() {
+            return Ok(None);
+        }
+        // Nobody hears of a block whose records could still be lost here.
+        application.sync()?;
+        for (answer, header) in proposed {
+            answer.keep(header);
+        }
+        for answer in accepted {
+            answer.keep(true);
+        }
+        Ok(None)
+    }
+
+    fn patience(&self, _: &dyn Application) -> Option<Duration> {
+        let beats = self.proposals.iter().map(|asked| BEAT.saturating_sub(asked.asked.elapsed()));
+        let looks = self.verifications.iter().map(|_| LOOK).chain(self.finals.iter().map(|_| LOOK));
+        beats.chain(looks).min()
+    }
+
+    fn asks(&self) -> Option<&Receiver<Ask>> {
+        Some(&self.asks)
+    }
+
+    fn hear(&mut self, ask: Ask) {
+        match ask {
+            Ask::Propose { parent, answer } => {
+                self.proposals.push(Proposal { parent, asked: Instant::now(), answer });
+            }
+            Ask::Verify { parent, header, answer } => {
+                self.verifications.push(Verification { parent, header, answer });
+            }
+            Ask::Finalised { header, certificate, answer } => {
+                self.finals.push_back(Final { header, certificate, answer });
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rustorium_runtime::ExecuteError;
 use rustorium_types::{
-    certificate::{self, CertificateError, ValidatorSet},
+    certificate::{self, CertificateError, ValidatorSet, ValidatorSetError},
     id::{Height, Timestamp},
 };
 use thiserror::Error;
@@ -70,6 +70,9 @@ pub enum FollowError {
         /// Why.
         error: CertificateError,
     },
+    /// The validators of an epoch are no set.
+    #[error(transparent)]
+    Validators(#[from] ValidatorSetError),
     /// A header in the middle of the log has no certificate.
     #[error("block {height} of the log has no certificate, and is not the newest")]
     Unsigned {
@@ -105,6 +108,11 @@ impl Follower {
         Self { rules, judge, engine, store, commit, parent }
     }
 
+    /// The rules of the next block.
+    pub(crate) const fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
     /// The newest block.
     pub(crate) const fn parent(&self) -> &Parent {
         &self.parent
@@ -136,6 +144,7 @@ impl Follower {
         let receipts = effects.receipts.len();
         self.store.apply(effects.into_block(block, certificate))?;
         self.parent = Parent::of(block.hash, &block.header);
+        self.rules.pass(&block.header);
         let waiting = self.store.uncommitted();
         if waiting.bytes >= self.commit.bytes || waiting.blocks >= self.commit.blocks {
             self.store.commit()?;
@@ -150,15 +159,26 @@ impl Follower {
     }
 }
 
-/// Checks that a certificate is the validators' over this block's header.
-pub(crate) fn check_certificate(
-    block: &Block,
-    certificate: &[u8],
-    validators: &ValidatorSet,
-    rules: &Rules,
-) -> Result<(), FollowError> {
+/// The rules of the block behind a store's newest.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) fn rules_behind(mut rules: Rules, store: &Store) -> Result<Rules, StoreError> {
+    let snapshot = store.snapshot();
+    let epoch = rules.genesis().epoch_of(snapshot.height().next());
+    let last = Height(epoch.0 * rules.genesis().epoch_length);
+    if last > Height::ZERO {
+        let sealed = snapshot.header(last)?.ok_or(StoreError::NoBlock(last))?;
+        rules.pass(&sealed.header);
+    }
+    Ok(rules)
+}
+
+/// Checks that a certificate is the validators' of these rules' epoch, over this block's header.
+pub(crate) fn check_certificate(block: &Block, certificate: &[u8], rules: &Rules) -> Result<(), FollowError> {
     let height = block.header.height;
-    let proposal = certificate::verify(certificate, validators, &rules.chain())
+    let validators = ValidatorSet::new(&rules.epoch().validators)?;
+    let proposal = certificate::verify(certificate, &validators, &rules.chain())
         .map_err(|error| FollowError::Certificate { height, error })?;
     if proposal.payload == block.hash && proposal.epoch == block.header.epoch {
         Ok(())

@@ -5,7 +5,7 @@
 //! log/00000002.segment   record │ header 3 │ certificate 3 │ …
 //! ```
 //!
-//! Records of the lane and the headers over them share one stream of frames (`frame.rs`) in preallocated segments
+//! Records of all lanes (`record.rs`) and the headers over them share one stream of frames (`frame.rs`) in preallocated segments
 //! (`segment.rs`). So one sync makes a transaction and the header that takes it durable together, and a header can
 //! never survive without the records below it. Its first entry is the genesis: the log alone is enough to execute
 //! the chain again.
@@ -28,6 +28,7 @@ mod disk;
 mod frame;
 mod lane;
 mod reader;
+mod record;
 mod segment;
 
 use std::{
@@ -56,6 +57,7 @@ pub use segment::LogPosition;
 
 pub(crate) use blocks::certificate_entry;
 pub(crate) use frame::MAX_BODY;
+pub(crate) use record::{RECORD_HEADER, record_entry};
 
 use crate::{room, storage::Durability, submit::Ticket};
 
@@ -121,6 +123,8 @@ pub struct Log {
     is_outgrown: bool,
     link: Link,
     position: LogPosition,
+    /// The first segment with a record that no header took, as far as was told.
+    oldest: u64,
     progress: Arc<LogProgress>,
 }
 
@@ -306,6 +310,7 @@ impl Log {
             is_outgrown: false,
             link: last.link,
             position: last.after,
+            oldest: last.start.oldest,
             progress: Arc::new(progress),
         };
         log.disk.sync().map_err(LogError::io("the log's directory"))?;
@@ -339,6 +344,7 @@ impl Log {
             is_outgrown: false,
             link: start.link,
             position: start.before,
+            oldest: start.oldest,
             progress: Arc::default(),
         })
     }
@@ -351,6 +357,16 @@ impl Log {
     /// How far it got, kept up to date.
     pub fn progress(&self) -> Arc<LogProgress> {
         Arc::clone(&self.progress)
+    }
+
+    /// The segment that the newest entry is in.
+    pub const fn segment(&self) -> u64 {
+        self.number
+    }
+
+    /// Notes the first segment with a record that no header took; whoever goes on with this log begins to read there.
+    pub const fn keep_from(&mut self, segment: u64) {
+        self.oldest = segment;
     }
 
     /// Adds an entry behind all others. It is neither written nor durable yet.
@@ -440,7 +456,8 @@ impl Log {
     /// Begins the next segment, once all of this one is durable. Until then this one stays as it is.
     fn roll(&mut self) -> Result<(), LogError> {
         self.sync()?;
-        let start = SegmentStart { genesis: self.genesis, before: self.position, link: self.link };
+        let oldest = self.oldest.clamp(1, self.number + 1);
+        let start = SegmentStart { genesis: self.genesis, before: self.position, oldest, link: self.link };
         let next = Self::begin(Arc::clone(&self.disk), start, self.number + 1, self.options)?;
         let progress = Arc::clone(&self.progress);
         progress.bytes.store(next.before() + SEGMENT_HEADER as u64, Ordering::Relaxed);

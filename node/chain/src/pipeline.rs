@@ -16,6 +16,7 @@
 mod commit;
 mod execute;
 mod intake;
+mod others;
 mod publish;
 mod root;
 mod seal;
@@ -28,17 +29,18 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use rustorium_types::id::Gas;
+use rustorium_types::id::{Gas, Timestamp};
 
 pub use commit::CommitPolicy;
-pub use publish::{OnPublish, Published};
-pub use seal::{BEAT, Clock, QUIET};
-
 pub(crate) use publish::Subscribers;
-pub(crate) use seal::{Executed, Seal, Start};
+pub use publish::{OnPublish, Published};
+pub(crate) use seal::Seal;
+
+pub use crate::sole::{BEAT, QUIET};
 
 use crate::{
     engine::Engine,
+    exchange::Message,
     fault::{Fault, Faults},
     metrics::Metrics,
     storage::Store,
@@ -55,6 +57,9 @@ const BATCH_GAS_SHIFT: u32 = 2;
 /// Blocks between two stages. The sole driver seals a block when the one before it is executed.
 const BLOCKS: usize = 8;
 
+/// Tells the time: what a node hands in, for the chain reads no clock.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
 /// What stages share.
 #[derive(Clone)]
 pub(crate) struct Common {
@@ -69,6 +74,8 @@ pub(crate) struct Parts {
     /// The way in, which a fault closes.
     pub(crate) queue: SubmitQueue,
     pub(crate) submissions: Submissions,
+    /// What other validators send.
+    pub(crate) messages: Receiver<Message>,
     pub(crate) judge: Judge,
     pub(crate) seal: Seal,
     pub(crate) engine: Engine,
@@ -88,8 +95,10 @@ impl Pipeline {
     /// # Errors
     /// When a thread cannot be started; those that were end by themselves.
     pub(crate) fn start(parts: Parts) -> io::Result<Self> {
-        let Parts { common, queue, submissions, judge, seal, engine, subscribers, waiters, commit } = parts;
+        let Parts { common, queue, submissions, messages, judge, seal, engine, subscribers, waiters, commit } = parts;
         let (checked, to_seal) = bounded(CHECKED_BATCHES);
+        let (arrived, arrivals) = bounded(BLOCKS);
+        let (sealing, seal_ended) = bounded(0);
         let (running, intake_ended) = bounded(0);
         let (finalised, to_execute) = bounded(BLOCKS);
         let (executed, to_root) = bounded(BLOCKS);
@@ -100,14 +109,23 @@ impl Pipeline {
 
         let mut threads = Threads { faults: common.faults.clone(), queue, started: Vec::new() };
         let stage = common.clone();
+        let others = judge.clone();
         let batch_gas = Gas(judge.limits().block_gas.0 >> BATCH_GAS_SHIFT);
         threads.start("intake", move || {
             intake::run(&submissions, &judge, batch_gas, &checked, &stage.metrics);
             drop(running);
             Ok(())
         })?;
+        threads.start("others", move || {
+            others::run(&messages, &seal_ended, &others, &arrived);
+            Ok(())
+        })?;
         let stage = common.clone();
-        threads.start("seal", move || seal.run(&to_seal, &intake_ended, &from_root, &finalised, &stage))?;
+        threads.start("seal", move || {
+            let sealed = seal.run(&to_seal, &intake_ended, arrivals, &from_root, &finalised, &stage);
+            drop(sealing);
+            sealed
+        })?;
         let stage = common.clone();
         threads.start_deep("execute", move || execute::run(&engine, &to_execute, &executed, &stage))?;
         let stage = common.clone();

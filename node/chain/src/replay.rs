@@ -13,7 +13,6 @@ use std::{
 use rustorium_runtime::Runtime;
 use rustorium_types::{
     block::BlockResult,
-    certificate::{ValidatorSet, ValidatorSetError},
     genesis::Genesis,
     id::{Hash, Height},
 };
@@ -25,7 +24,7 @@ use crate::{
     engine::Engine,
     follow::{FollowError, Follower, check_certificate},
     lock::{DirectoryLock, LockError},
-    log::{Kind, Log, LogError, LogOptions, Reader},
+    log::{Kind, Log, LogError, LogOptions, LoggedBlock, Reader},
     pipeline::CommitPolicy,
     storage::{Store, StoreError, StoreOptions},
 };
@@ -84,9 +83,6 @@ pub enum ReplayError {
     /// The genesis is of a chain that this software cannot run.
     #[error(transparent)]
     Genesis(#[from] UnsupportedGenesis),
-    /// The genesis' validators are no set.
-    #[error(transparent)]
-    Validators(#[from] ValidatorSetError),
     /// The log does not hold.
     #[error(transparent)]
     Follow(#[from] FollowError),
@@ -176,8 +172,8 @@ fn from_log(
     };
     let engine = Engine::new(runtime, Arc::clone(rules.genesis()), rules.chain());
     let store = Arc::new(store);
-    let follower = Follower::new(rules.clone(), engine, Arc::clone(&store), commit);
-    let thread = rustorium_runtime::spawn("replay", move || run(follower, &reader, &rules, original.as_ref(), &store))?;
+    let follower = Follower::new(rules, engine, Arc::clone(&store), commit);
+    let thread = rustorium_runtime::spawn("replay", move || run(follower, &reader, original.as_ref(), &store))?;
     let thread: thread::JoinHandle<Result<ReplayReport, ReplayError>> = thread;
     thread.join().unwrap_or(Err(ReplayError::Panicked))
 }
@@ -185,14 +181,12 @@ fn from_log(
 fn run(
     mut follower: Follower,
     reader: &Reader,
-    rules: &Rules,
     original: Option<&Store>,
     store: &Store,
 ) -> Result<ReplayReport, ReplayError> {
-    let validators = ValidatorSet::new(&rules.genesis().validators)?;
     let original = original.map(Store::snapshot);
     let mut report = ReplayReport {
-        chain: rules.chain(),
+        chain: follower.rules().chain(),
         height: Height::ZERO,
         records: 0,
         waiting: 0,
@@ -200,31 +194,39 @@ fn run(
         result: None,
         compared: 0,
     };
-    let mut blocks = reader.blocks_above(Height::ZERO, 0)?;
-    let mut unsigned = None;
+    let mut blocks = reader.blocks_above(Height::ZERO, &[])?;
+    // Final by the next certificate, among many; of a validator alone, final once it has signed.
+    let mut unsigned: Vec<LoggedBlock> = Vec::new();
     for logged in &mut blocks {
-        let mut logged = logged?;
-        if let Some(height) = unsigned {
-            return Err(FollowError::Unsigned { height }.into());
+        let logged = logged?;
+        if let [before, ..] = unsigned.as_slice()
+            && follower.rules().epoch().validators.len() == 1
+        {
+            return Err(FollowError::Unsigned { height: before.header.height }.into());
         }
-        let Some(certificate) = logged.certificate.take() else {
-            // The newest header is not final before the node that goes on with this log has signed it.
-            unsigned = Some(logged.header.height);
-            report.waiting += logged.records.len() as u64;
+        let is_signed = logged.certificate.is_some();
+        unsigned.push(logged);
+        if !is_signed {
             continue;
-        };
-        let block = follower.read(logged);
-        check_certificate(&block, &certificate, &validators, rules)?;
-        report.records += block.records.len() as u64;
-        report.transactions += follower.follow(&block, certificate)? as u64;
-        report.height = block.header.height;
-        report.result = store.snapshot().result(report.height)?;
-        let stored = original.as_ref().map(|original| original.result(report.height)).transpose()?.flatten();
-        if let (Some(stored), Some(again)) = (stored, report.result) {
-            compare(&stored, &again)?;
-            report.compared += 1;
+        }
+        for mut logged in unsigned.drain(..) {
+            let certificate = logged.certificate.take();
+            let block = follower.read(logged);
+            if let Some(certificate) = &certificate {
+                check_certificate(&block, certificate, follower.rules())?;
+            }
+            report.records += block.records.len() as u64;
+            report.transactions += follower.follow(&block, certificate.unwrap_or_default())? as u64;
+            report.height = block.header.height;
+            report.result = store.snapshot().result(report.height)?;
+            let stored = original.as_ref().map(|original| original.result(report.height)).transpose()?.flatten();
+            if let (Some(stored), Some(again)) = (stored, report.result) {
+                compare(&stored, &again)?;
+                report.compared += 1;
+            }
         }
     }
+    report.waiting += unsigned.iter().map(|logged| logged.records.len() as u64).sum::<u64>();
     report.waiting += blocks.into_rest().len() as u64;
     store.commit()?;
     Ok(report)

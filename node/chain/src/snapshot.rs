@@ -75,6 +75,7 @@ pub struct Snapshot {
     /// The layers' writes; may reach beyond them.
     runs: Runs,
     head: Option<SealedHeader>,
+    certifier: Option<SealedHeader>,
     /// What reverts have undone, rising.
     undone: Arc<Vec<Undone>>,
 }
@@ -91,7 +92,13 @@ impl Snapshot {
             Some(layer) => Some(layer.block.sealed.clone()),
             None => base.header(base.height)?,
         };
-        Ok(Self { shared, base, layers, runs, head, undone })
+        // Among many validators a block may be final by a later one's certificate.
+        let signed = layers.iter().rev().map(|layer| &layer.block.sealed).find(|sealed| sealed.is_signed());
+        let certifier = match signed {
+            Some(sealed) => Some(sealed.clone()),
+            None => base.newest_signed()?,
+        };
+        Ok(Self { shared, base, layers, runs, head, certifier, undone })
     }
 
     pub(crate) const fn base(&self) -> &Arc<Base> {
@@ -111,9 +118,9 @@ impl Snapshot {
         self.layers.last().map_or(self.base.height, |layer| layer.height())
     }
 
-    /// The newest height whose result a finalised header commits to; 0 before there is one.
+    /// The newest height whose result a header with a certificate commits to; 0 before there is one.
     pub fn certified(&self) -> Height {
-        self.head.as_ref().map_or(Height::ZERO, |sealed| sealed.header.state_height)
+        self.certifier.as_ref().map_or(Height::ZERO, |sealed| sealed.header.state_height)
     }
 
     /// The heights whose state can be read and proven.
@@ -134,6 +141,11 @@ impl Snapshot {
     /// The newest header; none before the first block.
     pub const fn head(&self) -> Option<&SealedHeader> {
         self.head.as_ref()
+    }
+
+    /// The newest header with a certificate of its own; none before there is one.
+    pub const fn certifier(&self) -> Option<&SealedHeader> {
+        self.certifier.as_ref()
     }
 
     /// The header of a height, if there is one.
@@ -212,6 +224,18 @@ impl Pages for Snapshot {
 }
 
 impl Base {
+    fn newest_signed(&self) -> Result<Option<SealedHeader>, StoreError> {
+        let mut height = self.height;
+        while height > Height::ZERO {
+            let sealed = self.header(height)?.ok_or(StoreError::NoBlock(height))?;
+            if sealed.is_signed() {
+                return Ok(Some(sealed));
+            }
+            height = Height(height.0 - 1);
+        }
+        Ok(None)
+    }
+
     fn header(&self, height: Height) -> Result<Option<SealedHeader>, StoreError> {
         let Some(row) = self.tables.headers.get(height.0)? else { return Ok(None) };
         let (header, certificate): (Header, Vec<u8>) =

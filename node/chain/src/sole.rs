@@ -11,20 +11,27 @@
 //! Invariant: a header is durable before it is signed, and there is one header of a height: after a crash the one in
 //! the log is signed again, which gives the same certificate, because ed25519 signatures are deterministic.
 
+mod pace;
+
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use rustorium_types::{
     block::Header,
     certificate::{self, AssembleError, Proposal, ValidatorSet, ValidatorSetError, View},
     ed25519::SigningKey,
     genesis::Genesis,
-    id::Hash,
+    id::{Hash, Timestamp},
 };
 use thiserror::Error;
 
+use self::pace::Pace;
 use crate::{
     consensus::{Application, ConsensusEngine, ConsensusError, Finalised},
-    cut::{Parent, Verdict},
+    cut::{Block, Verdict},
 };
+
+pub use pace::{BEAT, QUIET};
 
 /// Signs the headers of a chain with one validator.
 #[derive(Clone, Debug)]
@@ -39,7 +46,9 @@ pub struct Signer {
 #[derive(Debug)]
 pub struct Sole {
     signer: Signer,
-    parent: Parent,
+    pace: Pace,
+    /// A block whose header may be on disk already: no other may take its height.
+    begun: Option<Block>,
 }
 
 /// Why a key cannot sign a chain's headers alone.
@@ -88,23 +97,45 @@ pub fn proposal(header: &Header, hash: Hash, epoch_length: u64) -> Proposal {
 }
 
 impl Sole {
-    /// Goes on after `parent`.
-    pub const fn new(signer: Signer, parent: Parent) -> Self {
-        Self { signer, parent }
+    /// Seals blocks with records at most each `block_time`. `is_open` if the newest block has records, `beats` if a
+    /// silent chain shows that it lives.
+    pub fn new(signer: Signer, block_time: Duration, beats: bool, is_open: bool) -> Self {
+        Self { signer, pace: Pace::new(block_time, beats, is_open), begun: None }
+    }
+
+    /// The block to seal, if one is due.
+    fn next(&mut self, application: &mut dyn Application) -> Result<Option<Block>, ConsensusError> {
+        if self.begun.is_some() {
+            return Ok(self.begun.clone());
+        }
+        let parent = application.head().clone();
+        let now = Instant::now();
+        self.pace.look(application.results().height == parent.height, now);
+        if !self.pace.is_due(parent.height, application.waiting(&parent), now) {
+            return Ok(None);
+        }
+        let block = application.propose_block(&parent);
+        // Its own time is never too early: it is its clock's, or just after the parent's.
+        match application.validate_block(&parent, &block, Timestamp(u64::MAX)) {
+            Verdict::Accept => Ok(Some(block)),
+            Verdict::Reject(rejection) => Err(ConsensusError::OwnProposal(rejection)),
+            Verdict::Wait(_) => Ok(None),
+        }
     }
 }
 
 impl ConsensusEngine for Sole {
     fn turn(&mut self, application: &mut dyn Application) -> Result<Option<Finalised>, ConsensusError> {
-        let Some(block) = application.propose_block(&self.parent) else { return Ok(None) };
-        match application.validate_block(&self.parent, &block) {
-            Verdict::Accept => {}
-            Verdict::Reject(rejection) => return Err(ConsensusError::OwnProposal(rejection)),
-            Verdict::Wait(_) => return Ok(None),
-        }
+        let Some(block) = self.next(application)? else { return Ok(None) };
+        self.begun = Some(block.clone());
         application.make_durable(&block)?;
+        self.begun = None;
         let certificate = self.signer.certify(&block.header, block.hash)?;
-        self.parent = Parent::of(block.hash, &block.header);
+        self.pace.sealed(block.records.is_empty(), Instant::now());
         Ok(Some(Finalised { block, certificate }))
+    }
+
+    fn patience(&self, application: &dyn Application) -> Option<Duration> {
+        self.pace.patience(application.waiting(application.head()), Instant::now())
     }
 }

@@ -95,6 +95,9 @@ pub enum Refused {
     /// The disk is full.
     #[error("the node's disk is full: it takes no transactions until there is room; try again later")]
     NoRoom,
+    /// A node that is no validator, and no validator answers it.
+    #[error("no validator takes the transaction from this node now; try again later, or ask another node")]
+    NoValidator,
     /// The chain is stopping, or its log failed.
     #[error("the node is stopping and takes no transactions")]
     Stopped,
@@ -147,7 +150,7 @@ impl Refused {
             Self::TooLarge { .. } => Code::TooLarge,
             Self::NotADevChain => Code::Forbidden,
             Self::Busy(_) => Code::RateLimited,
-            Self::NoRoom | Self::Stopped => Code::LogUnavailable,
+            Self::NoRoom | Self::NoValidator | Self::Stopped => Code::LogUnavailable,
         }
     }
 
@@ -168,6 +171,12 @@ impl Ticket {
     /// Why it is not in the log.
     pub fn wait(self) -> Result<Accepted, Refused> {
         self.0.wait().unwrap_or(Err(Refused::Stopped))
+    }
+
+    /// The handle underneath.
+    #[cfg(test)]
+    pub(crate) fn into_handle(self) -> Handle<Result<Accepted, Refused>> {
+        self.0
     }
 
     fn refused(why: Refused) -> Self {

@@ -8,15 +8,21 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use bytes::Bytes;
 use rustorium_runtime::NoOp;
-use rustorium_types::id::{Hash, Height};
+use rustorium_types::{
+    block::LaneCut,
+    id::{Hash, Height},
+};
 
 use crate::{
+    exchange::Want,
     handle::{self, Handle, Promise},
     log::LanePosition,
     pipeline::Published,
     snapshot::Snapshot,
     storage::{StoreError, TransactionPosition},
+    turns::deal,
 };
 
 /// No-ops that are remembered for those who ask late: they leave no trace in the chain.
@@ -40,7 +46,7 @@ pub(crate) struct Waiters(Mutex<State>);
 struct State {
     executed: HashMap<Hash, Vec<Promise<Executed>>>,
     certified: BTreeMap<Height, Vec<Promise<Height>>>,
-    included: BTreeMap<u64, Vec<Promise<Height>>>,
+    included: BTreeMap<LanePosition, Vec<Promise<Height>>>,
     void: HashMap<Hash, NoOp>,
     void_order: VecDeque<Hash>,
     sweep_at: usize,
@@ -82,9 +88,9 @@ impl Waiters {
         snapshot: impl FnOnce() -> Arc<Snapshot>,
     ) -> Result<Handle<Height>, StoreError> {
         let (promise, handle) = handle::promise();
-        self.lock().included.entry(position.index).or_default().push(promise);
+        self.lock().included.entry(position).or_default().push(promise);
         if let Some(height) = block_of(&snapshot(), position)? {
-            keep(self.lock().included.remove(&position.index), height);
+            keep(self.lock().included.remove(&position), height);
         }
         Ok(handle)
     }
@@ -110,11 +116,15 @@ impl Waiters {
             // Behind the receipts: a retry in the same block as what it retries is answered with the receipt.
             keep(state.executed.remove(hash), Executed::Void(*why));
         }
-        state.tell_certified(block.block.sealed.header.state_height);
-        let end = block.block.sealed.header.lanes.first().map_or(0, |lane| lane.end);
-        let later = state.included.split_off(&end);
-        for (_, waiting) in std::mem::replace(&mut state.included, later) {
-            keep(Some(waiting), height);
+        state.tell_certified(block.snapshot.certified());
+        for cut in &block.block.sealed.header.lanes {
+            let LaneCut { lane, generation, end, .. } = *cut;
+            let position = |index| LanePosition { lane, generation, index };
+            // Nobody waits in most lanes.
+            while let Some((next, _)) = state.included.range(position(0)..position(end)).next() {
+                let next = *next;
+                keep(state.included.remove(&next), height);
+            }
         }
     }
 
@@ -154,21 +164,46 @@ impl State {
     }
 }
 
-/// The height whose cut holds a record, if it is executed: ends of cuts rise with the height.
+/// The height whose cut holds a record, if it is executed: generations and ends of cuts rise with the height.
 fn block_of(snapshot: &Snapshot, position: LanePosition) -> Result<Option<Height>, StoreError> {
-    let end = |height| -> Result<u64, StoreError> {
+    let is_passed = |height| -> Result<bool, StoreError> {
         let sealed = snapshot.header(height)?.ok_or(StoreError::NoBlock(height))?;
-        Ok(sealed.header.lanes.first().map_or(0, |lane| lane.end))
+        let mut lanes = sealed.header.lanes.iter();
+        let cut = lanes.find(|cut| cut.lane == position.lane);
+        Ok(cut.is_some_and(|cut| (cut.generation, cut.end) > (position.generation, position.index)))
     };
     let (mut low, mut high) = (Height::ZERO, snapshot.height());
-    if high == Height::ZERO || end(high)? <= position.index {
+    if high == Height::ZERO || !is_passed(high)? {
         return Ok(None);
     }
     while low.next() < high {
         let middle = Height(u64::midpoint(low.0, high.0));
-        if end(middle)? <= position.index { low = middle } else { high = middle }
+        if is_passed(middle)? { high = middle } else { low = middle }
     }
-    Ok(Some(high))
+    let taken = snapshot.header(high)?.is_some_and(|sealed| {
+        sealed.header.lanes.iter().any(|cut| (cut.lane, cut.generation) == (position.lane, position.generation))
+    });
+    Ok(taken.then_some(high))
+}
+
+/// The records that a block takes of a lane, if it is executed.
+pub(crate) fn records_of(snapshot: &Snapshot, want: &Want) -> Result<Option<Vec<Bytes>>, StoreError> {
+    let Some(height) = block_of(snapshot, want.from)? else { return Ok(None) };
+    let Some(block) = snapshot.block(height)? else { return Ok(None) };
+    let before = Height(height.0.saturating_sub(1));
+    let before = if before == Height::ZERO { None } else { snapshot.header(before)? };
+    let begin = |cut: &LaneCut| {
+        let mut lanes = before.iter().flat_map(|sealed| &sealed.header.lanes);
+        let same = lanes.find(|begin| (begin.lane, begin.generation) == (cut.lane, cut.generation));
+        same.map_or(0, |begin| begin.end)
+    };
+    let cuts = &block.sealed.header.lanes;
+    let counts: Vec<usize> =
+        cuts.iter().map(|cut| usize::try_from(cut.end.saturating_sub(begin(cut))).unwrap_or(0)).collect();
+    let is_its = |cut: &LaneCut| (cut.lane, cut.end, cut.root) == (want.from.lane, want.end, want.root);
+    let Some(lane) = cuts.iter().position(is_its) else { return Ok(None) };
+    let records = deal(&counts, &block.records).swap_remove(lane);
+    Ok(Some(records.into_iter().cloned().collect()))
 }
 
 fn keep<T: Copy>(waiting: Option<Vec<Promise<T>>>, value: T) {

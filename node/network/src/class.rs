@@ -117,12 +117,12 @@ impl Class {
                 bytes_per_second: 8 << 20,
                 messages_per_second: 500,
             },
-            // A message holds the largest transaction, a response a whole block.
+            // A message or a request holds the largest transaction, a response a whole block.
             Self::Bodies => ClassLimits {
                 message_bytes: limits::TRANSACTION_BYTES as usize + (64 << 10),
-                request_bytes: 64 << 10,
+                request_bytes: limits::TRANSACTION_BYTES as usize + (64 << 10),
                 response_bytes: limits::BLOCK_BYTES as usize + (1 << 20),
-                requests: 4,
+                requests: 8,
                 outgoing_messages: 4_096,
                 outgoing_bytes: 8 << 20,
                 overflow: Overflow::Refuse,

@@ -9,6 +9,7 @@ use axum::{
 };
 
 use rustorium_chain::metrics::Histogram;
+use rustorium_network::{Class, Network, Traffic};
 
 use super::{App, problem::ApiError};
 use crate::metrics::{Figure, Measured, Value, classic};
@@ -90,7 +91,24 @@ fn figures(app: &App) -> Vec<Figure> {
         ("body_room", "What large requests may still take", Value::Bytes(app.bodies().free() as u64)),
         ("resident_memory", "The process in memory", Value::Bytes(resident())),
     ];
-    rows.into_iter().map(|(name, help, value)| Figure { name, help, value }).collect()
+    let network = app.links().into_iter().flat_map(|links| network(links.network()));
+    rows.into_iter().chain(network).map(|(name, help, value)| Figure { name, help, value }).collect()
+}
+
+/// What a node of several says besides.
+fn network(network: &Network) -> [(&'static str, &'static str, Value); 6] {
+    let totals = network.totals();
+    let traffic = |of: fn(&Traffic) -> u64| {
+        Class::ALL.iter().zip(&totals.traffic).map(|(class, traffic)| (class.name(), of(traffic))).collect()
+    };
+    [
+        ("peers", "Nodes that are connected", Value::Gauge(network.peers().len() as u64)),
+        ("peers_banned", "Bans since the start", Value::Counter(totals.bans)),
+        ("dials_failed", "Dials that led to no connection", Value::Counter(totals.dials_failed)),
+        ("peer_bytes_in", "Bytes from other nodes", Value::Counters("class", traffic(|traffic| traffic.bytes_in))),
+        ("peer_bytes_out", "Bytes to other nodes", Value::Counters("class", traffic(|traffic| traffic.bytes_out))),
+        ("peer_dropped", "Messages for which there was no room", Value::Counters("class", traffic(|t| t.dropped))),
+    ]
 }
 
 fn measured(rows: &[(&'static str, &Histogram)]) -> Vec<(&'static str, Measured)> {

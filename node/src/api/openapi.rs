@@ -2,7 +2,7 @@
 
 use utoipa::OpenApi;
 
-use super::rest::{accounts, blocks, chain, contracts, dev, events, transactions};
+use super::rest::{accounts, blocks, chain, contracts, dev, events, peers, transactions};
 
 /// All routes under `/v1`. Errors are RFC 9457 problems with a `code`.
 #[derive(OpenApi)]
@@ -33,6 +33,7 @@ use super::rest::{accounts, blocks, chain, contracts, dev, events, transactions}
         chain::status,
         chain::genesis,
         chain::epoch,
+        peers::peers,
         dev::control,
         dev::impersonate,
         dev::snapshots,

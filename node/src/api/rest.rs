@@ -18,6 +18,7 @@ pub(super) mod chain;
 pub(super) mod contracts;
 pub(super) mod dev;
 pub(super) mod events;
+pub(super) mod peers;
 pub(super) mod transactions;
 
 /// The routes under `/v1`.
@@ -41,6 +42,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/v1/status", get(chain::status))
         .route("/v1/genesis", get(chain::genesis))
         .route("/v1/epochs/{epoch}", get(chain::epoch))
+        .route("/v1/peers", get(peers::peers))
         .route("/v1/dev/control", post(dev::control))
         .route("/v1/dev/impersonate", post(dev::impersonate))
         .route("/v1/dev/snapshots", get(dev::snapshots))

@@ -13,7 +13,7 @@ use super::{CliError, Output, names::NameBook, output::nearest};
 use crate::{dev, keystore::Keystore};
 
 /// A file with the passphrase, for scripts: secrets are in no argument and no variable.
-const PASSPHRASE_FILE: &str = "RUSTORIUM_PASSPHRASE_FILE";
+pub(super) const PASSPHRASE_FILE: &str = "RUSTORIUM_PASSPHRASE_FILE";
 
 /// The surroundings of a command.
 pub(crate) struct Context {

@@ -19,7 +19,7 @@ use super::{
     names::project_folder,
     output::{digits, table},
 };
-use crate::{config::Config, dev, node::Node, telemetry};
+use crate::{config::Config, dev, membership::Keys, node::Node, telemetry};
 
 mod control;
 mod dump;
@@ -164,7 +164,11 @@ impl ServeArgs {
 }
 
 pub(crate) fn serve(args: DevArgs, verbosity: u8, output: &Output) -> Result<(), CliError> {
-    let config = args.serve.config()?;
+    serve_node(args.serve.config()?, None, verbosity, output)
+}
+
+/// Runs a node until it is told to stop: alone, or with the keys of one of several.
+pub(super) fn serve_node(config: Config, keys: Option<Keys>, verbosity: u8, output: &Output) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let _collecting = telemetry::start(verbosity, &config.telemetry)?;
@@ -173,20 +177,21 @@ pub(crate) fn serve(args: DevArgs, verbosity: u8, output: &Output) -> Result<(),
         let mut interrupt = signal(SignalKind::interrupt())?;
         let directory = config.data_dir.clone();
         let node = tokio::select! {
-            node = Node::start(config) => node?,
+            node = Node::start_among(config, keys) => node?,
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
         };
         announce(&node, &directory, output);
-        let fault = tokio::select! {
+        let ended = tokio::select! {
             _ = terminate.recv() => None,
             _ = interrupt.recv() => None,
-            fault = node.stopped() => fault,
+            fault = node.stopped() => fault.map(|fault| format!("the chain stopped: {fault}")),
+            why = node.left_behind() => Some(format!("consensus stopped: {why}")),
         };
         let closed = node.shutdown().await;
-        match fault.or(closed.err()) {
+        match ended.or_else(|| closed.err().map(|fault| format!("the chain stopped: {fault}"))) {
             None => Ok(()),
-            Some(fault) => Err(CliError::new(Code::Internal, format!("the chain stopped: {fault}"))),
+            Some(why) => Err(CliError::new(Code::Internal, why)),
         }
     })
 }
@@ -196,6 +201,7 @@ fn announce(node: &Node, directory: &std::path::Path, output: &Output) {
     let endpoints = node.endpoints();
     let accounts: Vec<Value> = dev::accounts()
         .into_iter()
+        .filter(|_| genesis.dev)
         .map(|account| {
             let balance = genesis.balances.iter().find(|(address, _)| *address == account.address.into());
             json!({
@@ -219,7 +225,18 @@ fn announce(node: &Node, directory: &std::path::Path, output: &Output) {
     if output.json || !stdout().is_terminal() {
         output.data(&ready);
     }
-    if output.is_terminal() && !output.json {
+    if output.is_terminal() && !output.json && !genesis.dev {
+        output.note(format!(
+            "A node of {}, kept in {}\n\n  chain      {}\n  REST       {}\n  GraphQL    {}\n  metrics    {}\n\n\
+             Ctrl-C stops it.",
+            genesis.chain_id,
+            directory.display(),
+            node.genesis_hash(),
+            endpoints.rest,
+            endpoints.graphql,
+            endpoints.metrics,
+        ));
+    } else if output.is_terminal() && !output.json {
         let rows = dev::accounts().into_iter().map(|account| [account.name.into(), account.address.to_string()]);
         output.note(format!(
             "A chain of one machine, kept in {}\n\n  chain      {}\n  REST       {}\n  GraphQL    {}\n  metrics    {}\n\n\

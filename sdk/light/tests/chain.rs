@@ -59,7 +59,7 @@ impl Chain {
             gas_price: Amount(1),
             epoch_length: EPOCH_LENGTH,
             state_lag: 8,
-            lanes: 1,
+            shards: 0,
             limits: Limits::default(),
             validators: public(0),
             verifying_keys: vec![],
@@ -76,7 +76,8 @@ impl Chain {
         let next_epoch = height.is_multiple_of(EPOCH_LENGTH).then(|| EpochRecord {
             epoch: Epoch(epoch + 1),
             validators: public(epoch + 1),
-            lanes: 1,
+            shards: 0,
+            generation: 0,
             limits: Limits::default(),
             header_version: block::VERSION,
         });

@@ -41,8 +41,9 @@ pub struct Genesis {
     pub epoch_length: u64,
     /// How far `state_height` may lag behind a header's height, at the most.
     pub state_lag: u64,
-    /// Records that enter the log: the lanes.
-    pub lanes: u32,
+    /// Lanes that all validators share: topics of a broker. Each validator's own lane comes on top, so that a chain on
+    /// one machine has none.
+    pub shards: u32,
     /// The limits.
     pub limits: Limits,
     /// Who signs headers in epoch 0: ed25519 public keys, in rising order.
@@ -58,8 +59,11 @@ pub struct EpochRecord {
     pub epoch: Epoch,
     /// Its validators: ed25519 public keys, in rising order.
     pub validators: Vec<[u8; 32]>,
-    /// Its lanes.
-    pub lanes: u32,
+    /// Its shared lanes.
+    pub shards: u32,
+    /// The generation in which its validators' own lanes begin, unless they are further already: it rises when the
+    /// validators or the shared lanes change.
+    pub generation: u32,
     /// Its limits.
     pub limits: Limits,
     /// The version of headers in it.

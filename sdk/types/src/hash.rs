@@ -35,6 +35,8 @@ pub enum Domain {
     OversizeRecord,
     /// A value of an indexed event field, as node indexes keep it.
     FieldValue,
+    /// Which peer of the network a validator is: genesis hash, the peer's public key.
+    Introduction,
 }
 
 impl Domain {
@@ -52,6 +54,7 @@ impl Domain {
             Self::Tree => "rustorium tree 1",
             Self::OversizeRecord => "rustorium oversize record 1",
             Self::FieldValue => "rustorium field value 1",
+            Self::Introduction => "rustorium introduction 1",
         }
     }
 }

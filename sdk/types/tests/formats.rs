@@ -32,7 +32,7 @@ fn genesis() -> Genesis {
         gas_price: Amount(7),
         epoch_length: 1_000,
         state_lag: 8,
-        lanes: 1,
+        shards: 0,
         limits: Limits::default(),
         validators: vec![[5; 32]],
         verifying_keys: vec![Hash([6; 32])],
@@ -83,7 +83,8 @@ fn header() -> Header {
         next_epoch: Some(EpochRecord {
             epoch: Epoch(1),
             validators: vec![[23; 32]],
-            lanes: 1,
+            shards: 0,
+            generation: 3,
             limits: Limits::default(),
             header_version: 1,
         }),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use rustorium_chain::{
-    log::{Disk, Kind, Log, LogError, LogOptions, Reader},
+    log::{Disk, Kind, LanePosition, Log, LogError, LogOptions, Reader},
     machine::Machine,
     storage::Durability,
 };
@@ -23,6 +23,8 @@ const OPTIONS: LogOptions = LogOptions { durability: Durability::Fsync, segment_
 #[derive(Arbitrary, Debug)]
 enum Step<'a> {
     Record(&'a [u8]),
+    /// A record of a lane, at an index.
+    Lane { lane: u8, index: u8, body: &'a [u8] },
     /// So many of the same, to fill segments.
     Records(u8, u16),
     Header {
@@ -80,12 +82,12 @@ impl Damage<'_> {
             Self::Bytes { file, at, bytes } => open(file).write(at.into(), bytes).expect("in memory"),
             Self::Counts { file, entries, records, headers } => {
                 let file = open(file);
-                let mut head = file.read(0, 84).expect("in memory");
-                if head.len() == 84 {
+                let mut head = file.read(0, 92).expect("in memory");
+                if head.len() == 92 {
                     let counts = [entries, records, headers].map(u64::to_le_bytes).concat();
                     head[40..64].copy_from_slice(&counts);
-                    let checksum = crc32c::crc32c(&head[..80]);
-                    head[80..].copy_from_slice(&checksum.to_le_bytes());
+                    let checksum = crc32c::crc32c(&head[..88]);
+                    head[88..].copy_from_slice(&checksum.to_le_bytes());
                     file.write(0, &head).expect("in memory");
                 }
             }
@@ -117,6 +119,10 @@ fn write(log: &mut Log, steps: &[Step<'_>]) -> Vec<(Kind, Vec<u8>)> {
     for step in steps.iter().take(64) {
         let entries = match *step {
             Step::Record(body) => vec![(Kind::Record, body.to_vec())],
+            Step::Lane { lane, index, body } => {
+                let label = [&u32::from(lane % 4).to_le_bytes()[..], &[0; 4], &u64::from(index).to_le_bytes()].concat();
+                vec![(Kind::Record, [&label, body].concat())]
+            }
             Step::Records(count, length) => vec![(Kind::Record, vec![1; usize::from(length % 2048)]); count.into()],
             Step::Header { height, lane_end } => vec![(Kind::Header, header(height, lane_end))],
             Step::Certificate(height) => {
@@ -163,10 +169,10 @@ fuzz_target!(|input: (Vec<Step<'_>>, Vec<Damage<'_>>)| {
     let opened = open(&disk);
     let reader = Reader::new(disk.log());
     _ = reader.genesis();
-    if let Ok(blocks) = reader.blocks_above(Height::ZERO, 0) {
+    if let Ok(blocks) = reader.blocks_above(Height::ZERO, &[]) {
         blocks.for_each(|block| _ = block);
     }
-    _ = reader.record(1);
+    _ = reader.record(LanePosition { index: 1, ..LanePosition::default() });
     let Ok((mut log, recovered)) = opened else { return };
     if damage.iter().all(Damage::is_loss)
         && let Ok(entries) = reader.entries()

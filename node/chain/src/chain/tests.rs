@@ -6,6 +6,7 @@ mod crash;
 mod dev;
 mod disks;
 mod fairness;
+mod lanes;
 mod rebuild;
 mod rules;
 
@@ -73,7 +74,7 @@ fn genesis() -> Genesis {
         gas_price: Amount(2),
         epoch_length: 1_000,
         state_lag: 8,
-        lanes: 1,
+        shards: 0,
         limits: Limits::default(),
         validators: vec![validator().public_key().0],
         verifying_keys: Vec::new(),

@@ -1,4 +1,4 @@
-//! The embedded log as a lane: what submitters and readers of records see of it.
+//! The embedded log as a lane of records: what submitters and readers see of it.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{LanePosition, LogError, LogProgress, Reader, TransactionProcessor};
 use crate::submit::{Source, SubmitQueue, Ticket};
 
-/// The one lane of a chain on one machine.
+/// The lane of this node's own.
 #[derive(Clone)]
 pub struct EmbeddedLog {
     queue: SubmitQueue,
@@ -48,9 +48,9 @@ impl TransactionProcessor for EmbeddedLog {
     }
 
     fn get_transaction(&self, position: LanePosition) -> Result<Option<Bytes>, LogError> {
-        if position.lane != 0 || position.generation != 0 || position.index >= self.progress.records() {
+        if position.index >= self.progress.records() {
             return Ok(None);
         }
-        self.reader.record(position.index)
+        self.reader.record(position)
     }
 }

@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use borsh::BorshDeserialize;
 use bytes::Bytes;
-use rustorium_types::{genesis::Genesis, id::Height};
+use rustorium_types::{block::LaneCut, genesis::Genesis, id::Height};
 
 use super::{
-    Damage, Disk, LogError,
+    Damage, Disk, LanePosition, LogError,
     blocks::Blocks,
     frame::{FRAME_HEADER, Kind},
+    record::split_record,
     segment::{self, LogPosition, Rest, SEGMENT_HEADER, Segment, SegmentStart},
 };
 
@@ -74,31 +75,39 @@ impl Reader {
         Ok(Entries { reader: self.clone(), numbers: self.numbers()?, at: 0, open: None })
     }
 
-    /// The blocks above a height, whose parent's cut ends at record `lane_end`: what a database that has
-    /// executed `height` still lacks.
+    /// The blocks above a height whose header's cuts end at `lanes`: what a database that has executed `height` still
+    /// lacks.
     ///
     /// # Errors
     /// When the log cannot be listed or a file is missing or broken.
-    pub fn blocks_above(&self, height: Height, lane_end: u64) -> Result<Blocks, LogError> {
+    pub fn blocks_above(&self, height: Height, lanes: &[LaneCut]) -> Result<Blocks, LogError> {
         let numbers = self.numbers()?;
         // The header of `height` itself is read too, so that it can be compared.
-        let at = self
-            .last_where(&numbers, |start| start.before.headers < height.0.max(1) && start.before.records <= lane_end)?;
-        Ok(Blocks::new(Entries { reader: self.clone(), numbers, at, open: None }, height, lane_end))
+        let at = self.last_where(&numbers, |start| start.before.headers < height.0.max(1))?;
+        let oldest = match numbers.get(at) {
+            Some(number) => self.start(*number)?.oldest,
+            None => 1,
+        };
+        // Numbers are consecutive from 1.
+        let at = usize::try_from(oldest - 1).unwrap_or(at).min(at);
+        Ok(Blocks::new(Entries { reader: self.clone(), numbers, at, open: None }, height, lanes))
     }
 
-    /// The record at an index of the lane.
+    /// The record at a position, as it was logged last. Looked for from the newest segment backwards: for questions
+    /// about single records, of which the chain itself asks none.
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub fn record(&self, index: u64) -> Result<Option<Bytes>, LogError> {
-        let numbers = self.numbers()?;
-        let at = self.last_where(&numbers, |start| start.before.records <= index)?;
-        let Some(number) = numbers.get(at) else { return Ok(None) };
-        let segment = self.segment(*number)?;
-        let skip = index - segment.start.before.records;
-        let mut records = segment.frames.iter().filter(|frame| frame.kind == Kind::Record);
-        Ok(usize::try_from(skip).ok().and_then(|skip| records.nth(skip)).map(|frame| segment.body(frame)))
+    pub fn record(&self, position: LanePosition) -> Result<Option<Bytes>, LogError> {
+        for number in self.numbers()?.into_iter().rev() {
+            let segment = self.segment(number)?;
+            let records = segment.frames.iter().rev().filter(|frame| frame.kind == Kind::Record);
+            let mut labelled = records.filter_map(|frame| split_record(&segment.body(frame)));
+            if let Some((_, record)) = labelled.find(|(at, _)| *at == position) {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
     }
 
     /// The numbers of all segments, which are consecutive from 1.

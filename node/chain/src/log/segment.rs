@@ -3,14 +3,15 @@
 //! ```text
 //! 00000001.segment    written with zeros when it is made, so zero behind the last frame
 //!
-//!  0   8   "RUSTLOG" and the format version, 1
+//!  0   8   "RUSTLOG" and the format version, 2
 //!  8  32   genesis hash
 //! 40   8   entries before this segment, little-endian
 //! 48   8   records before it
 //! 56   8   headers before it: heights are consecutive, so this is the height of the newest one
-//! 64  16   link of the frame before it
-//! 80   4   crc32c of bytes 0..80
-//! 84  12   zero
+//! 64   8   the first segment with a record that no header before this segment took
+//! 72  16   link of the frame before it
+//! 88   4   crc32c of bytes 0..88
+//! 92   4   zero
 //! 96   …   frames
 //! ```
 //!
@@ -31,7 +32,7 @@ use super::{
 /// Bytes before the first frame.
 pub(crate) const SEGMENT_HEADER: usize = 96;
 
-const MAGIC: [u8; 8] = *b"RUSTLOG\x01";
+const MAGIC: [u8; 8] = *b"RUSTLOG\x02";
 const ZEROS: [u8; 4096] = [0; 4096];
 /// Entries that a log may say to have: heights and counts are numbers in JSON.
 const MAX_ENTRIES: u64 = 1 << 53;
@@ -42,7 +43,7 @@ const SUFFIX: &str = ".segment";
 pub struct LogPosition {
     /// Entries of every kind.
     pub entries: u64,
-    /// Records of the lane.
+    /// Records of all lanes.
     pub records: u64,
     /// Headers; the newest one's height.
     pub headers: u64,
@@ -66,6 +67,8 @@ pub(crate) struct SegmentStart {
     pub(crate) genesis: Hash,
     /// What lies in the segments before.
     pub(crate) before: LogPosition,
+    /// The first segment with a record that no header before this segment took: its own number if there is none.
+    pub(crate) oldest: u64,
     /// The link of the last frame before.
     pub(crate) link: Link,
 }
@@ -75,12 +78,12 @@ impl SegmentStart {
     pub(crate) fn first(genesis: Hash) -> Self {
         let mut link = Link::default();
         link.copy_from_slice(&genesis.0[..16]);
-        Self { genesis, before: LogPosition::default(), link }
+        Self { genesis, before: LogPosition::default(), oldest: 1, link }
     }
 
-    /// False of the first segment if it says that something lies before it.
+    /// False if it says that something lies before the first segment, or that records wait in a later one.
     pub(crate) fn may_be_of(&self, number: u64) -> bool {
-        number > 1 || self.before == LogPosition::default()
+        (1..=number).contains(&self.oldest) && (number > 1 || self.before == LogPosition::default())
     }
 
     /// The header's bytes.
@@ -88,7 +91,7 @@ impl SegmentStart {
         let mut bytes = Vec::with_capacity(SEGMENT_HEADER);
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&self.genesis.0);
-        for count in [self.before.entries, self.before.records, self.before.headers] {
+        for count in [self.before.entries, self.before.records, self.before.headers, self.oldest] {
             bytes.extend_from_slice(&count.to_le_bytes());
         }
         bytes.extend_from_slice(&self.link);
@@ -100,8 +103,8 @@ impl SegmentStart {
     /// The header of a segment, if it is one of this format and whole.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let header = bytes.get(..SEGMENT_HEADER)?;
-        let stored = u32::from_le_bytes(header[80..84].try_into().ok()?);
-        if header[..8] != MAGIC || crc32c::crc32c(&header[..80]) != stored {
+        let stored = u32::from_le_bytes(header[88..92].try_into().ok()?);
+        if header[..8] != MAGIC || crc32c::crc32c(&header[..88]) != stored {
             return None;
         }
         let count = |at: usize| Some(u64::from_le_bytes(header.get(at..at + 8)?.try_into().ok()?));
@@ -111,7 +114,8 @@ impl SegmentStart {
         if of_a_kind > before.entries || before.entries > MAX_ENTRIES {
             return None;
         }
-        Some(Self { genesis: Hash(header[8..40].try_into().ok()?), before, link: header[64..80].try_into().ok()? })
+        let genesis = Hash(header[8..40].try_into().ok()?);
+        Some(Self { genesis, before, oldest: count(64)?, link: header[72..88].try_into().ok()? })
     }
 }
 
@@ -221,11 +225,12 @@ mod tests {
         let start = SegmentStart {
             genesis: Hash([3; 32]),
             before: LogPosition { entries: 9, records: 5, headers: 2 },
+            oldest: 4,
             link: [7; 16],
         };
         let mut bytes = start.encode();
         assert_eq!(SegmentStart::decode(&bytes), Some(start));
-        for at in 0..84 {
+        for at in 0..92 {
             bytes[at] ^= 1;
             assert_eq!(SegmentStart::decode(&bytes), None, "byte {at}");
             bytes[at] ^= 1;
@@ -237,7 +242,7 @@ mod tests {
     fn a_header_of_impossible_counts_is_broken() {
         let start = |entries, records, headers| {
             let before = LogPosition { entries, records, headers };
-            SegmentStart { genesis: Hash([3; 32]), before, link: [7; 16] }
+            SegmentStart { genesis: Hash([3; 32]), before, oldest: 1, link: [7; 16] }
         };
         for possible in [start(9, 5, 2), start(7, 5, 2), start(MAX_ENTRIES, 0, 0)] {
             assert_eq!(SegmentStart::decode(&possible.encode()), Some(possible));

@@ -23,6 +23,10 @@ fn body(index: u64) -> Vec<u8> {
     body
 }
 
+fn at(index: u64) -> LanePosition {
+    LanePosition { lane: 3, generation: 1, index }
+}
+
 #[test]
 fn entries_are_read_back_over_many_segments_and_openings() {
     let disk = Machine::new(0);
@@ -31,18 +35,20 @@ fn entries_are_read_back_over_many_segments_and_openings() {
         assert_eq!(recovered.position.records, round * 20);
         assert_eq!(recovered.cut, None);
         for index in round * 20..(round + 1) * 20 {
-            log.append(Kind::Record, &body(index)).unwrap();
+            log.append(Kind::Record, &record_entry(at(index), &body(index))).unwrap();
         }
         log.sync().unwrap();
         assert_eq!(log.progress().records(), (round + 1) * 20);
     }
     assert!(disk.log().names().unwrap().len() > 5);
-    assert_eq!(records(&disk), (0..200).map(body).collect::<Vec<_>>());
+    let entries: Vec<_> = (0..200).map(|index| record_entry(at(index), &body(index))).collect();
+    assert_eq!(records(&disk), entries);
     let reader = Reader::new(disk.log());
     for index in 0..200 {
-        assert_eq!(reader.record(index).unwrap().unwrap(), body(index), "record {index}");
+        assert_eq!(reader.record(at(index)).unwrap().unwrap(), body(index), "record {index}");
     }
-    assert_eq!(reader.record(200).unwrap(), None);
+    assert_eq!(reader.record(at(200)).unwrap(), None);
+    assert_eq!(reader.record(LanePosition { lane: 2, ..at(1) }).unwrap(), None);
 }
 
 #[test]
@@ -50,18 +56,18 @@ fn a_directory_keeps_a_log() {
     let directory = tempfile::tempdir().unwrap();
     let disk = || Arc::new(Directory::open(directory.path()).unwrap());
     let (mut log, _) = Log::open(disk(), b"genesis", CHAIN, Height::ZERO, LogOptions::default()).unwrap();
-    log.append(Kind::Record, b"one").unwrap();
+    log.append(Kind::Record, &record_entry(at(0), b"one")).unwrap();
     log.sync().unwrap();
     // Only in the system's memory: the process may die, the machine may not.
-    log.append(Kind::Record, &[2; 9_000]).unwrap();
+    log.append(Kind::Record, &record_entry(at(1), &[2; 9_000])).unwrap();
     log.flush().unwrap();
     log.append(Kind::Record, b"never flushed").unwrap();
     drop(log);
     let (log, recovered) = Log::open(disk(), b"genesis", CHAIN, Height::ZERO, LogOptions::default()).unwrap();
     assert_eq!((recovered.position.records, recovered.cut), (2, None));
     assert_eq!(log.position().entries, 3);
-    assert_eq!(Reader::new(disk()).record(0).unwrap().unwrap(), b"one"[..]);
-    assert_eq!(Reader::new(disk()).record(1).unwrap().unwrap(), vec![2; 9_000]);
+    assert_eq!(Reader::new(disk()).record(at(0)).unwrap().unwrap(), b"one"[..]);
+    assert_eq!(Reader::new(disk()).record(at(1)).unwrap().unwrap(), vec![2; 9_000]);
 }
 
 /// Writes three durable records and a fourth that is only written; answers where the fourth lies.
@@ -215,7 +221,7 @@ fn a_first_file_that_counts_on_from_others_is_broken() {
     let start = SegmentStart { before, ..SegmentStart::first(CHAIN) };
     disk.log().open(&segment::name(1)).unwrap().write(0, &start.encode()).unwrap();
     let is_broken = |error: LogError| matches!(error, LogError::Damaged { offset: 0, damage: Damage::Start, .. });
-    assert!(is_broken(Reader::new(disk.log()).record(1).unwrap_err()));
+    assert!(is_broken(Reader::new(disk.log()).record(at(1)).unwrap_err()));
     assert!(open(&disk).is_err_and(is_broken));
 }
 
@@ -287,7 +293,7 @@ fn power_losses_lose_nothing_that_was_acknowledged() {
 fn the_format_is_frozen() {
     let disk = Machine::new(0);
     let (mut log, _) = open(&disk).unwrap();
-    log.append(Kind::Record, b"a record").unwrap();
+    log.append(Kind::Record, &record_entry(at(7), b"a record")).unwrap();
     log.sync().unwrap();
     log.append(Kind::Header, b"a header").unwrap();
     log.sync().unwrap();
@@ -295,9 +301,9 @@ fn the_format_is_frozen() {
     log.sync().unwrap();
     let bytes = disk.log().open(&segment::name(1)).unwrap().read(0, SEGMENT).unwrap();
     let used = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
-    assert_eq!(used, 96 + 40 + 40 + 40 + 32 + 21);
+    assert_eq!(used, 96 + 40 + 56 + 40 + 32 + 21);
     assert_eq!(
         blake3::hash(&bytes[..used]).to_hex().as_str(),
-        "ee1b35f0e33597d152afd2bdecfe1de1ee95b3b24730d56c5cfc7153f083edc6"
+        "407bee6a090822ffd8df2e80e521be9d40e6a68173827547ba6ce08cee1d4c7e"
     );
 }

@@ -18,10 +18,10 @@ use rustorium_types::id::{AccountId, Gas};
 
 use super::hand_on;
 use crate::{
-    handle::Promise,
+    ledger::Taken,
     metrics::Metrics,
-    submit::{Accepted, Bounds, Fair, Refused, Share, Submission, Submissions},
-    verify::{Checked, Judge, Meaning},
+    submit::{Bounds, Fair, Refused, Share, Submission, Submissions},
+    verify::{Judge, Meaning},
 };
 
 /// Records whose signatures are checked together: a batch of 64 already costs half of 64 single ones.
@@ -36,12 +36,6 @@ const BATCH_BYTES: usize = 2 << 20;
 const PATIENCE: Duration = Duration::from_millis(200);
 /// What waits for the log. One sender has as many nonces as its window has.
 const WAITING: Bounds = Bounds { items: 16_384, items_each: 768, bytes: 64 << 20 };
-
-/// A record that may be appended, and whom to tell when it is durable.
-pub(crate) struct Taken {
-    pub(crate) record: Checked,
-    pub(crate) answer: Promise<Result<Accepted, Refused>>,
-}
 
 /// By sender; control records have none.
 type Waiting = Fair<Option<AccountId>, Taken>;

@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::{Common, Published, execute::ExecutedFinal, hand_on, next, seal::Executed};
+use super::{Common, Published, execute::ExecutedFinal, hand_on, next};
+use crate::ledger::Executed;
 use crate::{cut::Results, dev::DevTime, fault::Fault, storage::StoreError};
 
 /// Bytes of blocks that may wait for the database. Beyond it, execution waits: memory must not grow without end

@@ -36,13 +36,13 @@ impl Snapshot {
         Ok((value, proof))
     }
 
-    /// Proves that the result of a height is certified, by the newest header.
+    /// Proves that the result of a height is certified, by the newest header with a certificate.
     ///
     /// # Errors
     /// If that header does not cover the height, or the database fails.
     pub fn head_proof(&self, height: Height) -> Result<HeadProof, StoreError> {
         let not_certified = || StoreError::NotCertified(height);
-        let certifier = self.head().filter(|_| height <= self.certified()).ok_or_else(not_certified)?;
+        let certifier = self.certifier().filter(|_| height <= self.certified()).ok_or_else(not_certified)?;
         Ok(HeadProof {
             certificate: certifier.certificate.to_vec(),
             certifier: certifier.header.clone(),

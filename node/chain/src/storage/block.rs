@@ -17,8 +17,15 @@ pub struct SealedHeader {
     pub header: Header,
     /// Its hash.
     pub hash: Hash,
-    /// The certificate over it.
+    /// The certificate over it; empty if it is final by a later one's.
     pub certificate: Bytes,
+}
+
+impl SealedHeader {
+    /// Whether it has a certificate of its own.
+    pub fn is_signed(&self) -> bool {
+        !self.certificate.is_empty()
+    }
 }
 
 /// Everything that executing a block came to.

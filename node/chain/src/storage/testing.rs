@@ -37,7 +37,7 @@ pub(crate) fn genesis() -> Genesis {
         gas_price: Amount(1),
         epoch_length: 1_000,
         state_lag: 8,
-        lanes: 1,
+        shards: 0,
         limits: Limits::default(),
         validators: vec![[3; 32]],
         verifying_keys: Vec::new(),

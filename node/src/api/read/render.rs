@@ -74,7 +74,7 @@ impl<'a> Render<'a> {
             // `state_height` lags by a bounded number of blocks, so this looks at few headers.
             for candidate in height.0 + 1..=snapshot.height().0 {
                 let sealed = snapshot.header(Height(candidate))?;
-                if sealed.is_some_and(|sealed| sealed.header.state_height >= height) {
+                if sealed.is_some_and(|sealed| sealed.is_signed() && sealed.header.state_height >= height) {
                     first = Some(Height(candidate));
                     break;
                 }

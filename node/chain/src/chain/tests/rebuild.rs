@@ -124,7 +124,7 @@ fn headers_that_do_not_follow_from_the_log_are_refused() {
     let cases: [(Alter, Rejection); 6] = [
         (|header| header.results.0[5] ^= 1, Rejection::Results),
         (|header| header.batch_root.0[5] ^= 1, Rejection::BatchRoot),
-        (|header| header.lanes[0].root.0[5] ^= 1, Rejection::Lanes),
+        (|header| header.lanes[0].root.0[5] ^= 1, Rejection::Records),
         (|header| header.parent.0[5] ^= 1, Rejection::Parent),
         (|header| header.time = Timestamp(START), Rejection::Time),
         (|header| header.gas_price = Amount(1), Rejection::GasPrice),

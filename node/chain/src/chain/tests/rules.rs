@@ -4,7 +4,10 @@ use rustorium_runtime::NoOp;
 use rustorium_types::{code::Code, limits};
 
 use super::*;
-use crate::{log::Kind, submit::Signer as By};
+use crate::{
+    log::{Kind, record_entry},
+    submit::Signer as By,
+};
 
 #[test]
 fn a_failed_transaction_undoes_all_its_messages_and_still_pays() {
@@ -205,8 +208,9 @@ fn junk_in_the_log_is_a_no_op_and_stops_nothing() {
     let (chain_hash, bytes) = (place.genesis.hash(), genesis_bytes(&place.genesis));
     let disk = log_disk(place.path()).unwrap();
     let (mut log, _) = Log::open(disk, &bytes, chain_hash, Height::ZERO, LogOptions::default()).unwrap();
-    for record in &records {
-        log.append(Kind::Record, record).unwrap();
+    for (index, record) in (0..).zip(&records) {
+        let position = LanePosition { index, ..LanePosition::default() };
+        log.append(Kind::Record, &record_entry(position, record)).unwrap();
     }
     log.sync().unwrap();
     drop(log);

@@ -1,0 +1,184 @@
+//! A node's part in a chain of several: its chain, its network, consensus where it is a validator, and what is said
+//! beside consensus.
+//!
+//! ```text
+//! validator   chain ◄─ desk ─ consensus ─┐
+//!               ▲                        ├─ network
+//!               └──── exchange ─ peers ──┘
+//! follower    chain ◄─ desk ─ peers ────── network      final blocks come from peers, held against certificates
+//! ```
+
+use std::{collections::BTreeSet, io, sync::Arc};
+
+use rustorium_chain::{
+    chain::{Chain, ChainConfig, Consensus as Finality, Network as Others, OpenError},
+    desk::desk,
+    storage::StoreError,
+};
+use rustorium_consensus::{Consensus, Directory, Event, Failure, Observer, Ports, Start};
+use rustorium_network::{Clock, Identity, Network};
+use rustorium_types::{ed25519::SigningKey, genesis::Genesis};
+use thiserror::Error;
+use tokio::sync::watch;
+
+use crate::{
+    config::{self, ConfigError},
+    node::now,
+    peers::{self, Links, Peers},
+};
+
+/// The keys of a node, each for one purpose.
+#[derive(Clone)]
+pub struct Keys {
+    /// What it votes with, if it is a validator.
+    pub validator: Option<SigningKey>,
+    /// What other nodes know it by.
+    pub network: [u8; 32],
+}
+
+/// A node's part in a chain of several, while it runs.
+pub(crate) struct Membership {
+    consensus: Option<Consensus>,
+    peers: Peers,
+    failed: watch::Receiver<Option<Failure>>,
+}
+
+/// Why a node does not take part.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum MembershipError {
+    /// A peer's address.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The chain.
+    #[error(transparent)]
+    Chain(#[from] OpenError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The network.
+    #[error("the network cannot be started")]
+    Network(#[from] rustorium_network::StartError),
+    /// Consensus.
+    #[error("consensus cannot be started")]
+    Consensus(#[from] rustorium_consensus::StartError),
+    /// Something of an epoch that the chain must have is not there.
+    #[error("the chain has no validators of its newest certified epoch: is the data directory whole?")]
+    Epoch,
+}
+
+/// Opens a chain of several and takes part in it, on the caller's tokio runtime.
+///
+/// # Errors
+/// Why not.
+pub(crate) fn join(
+    config: &config::Config,
+    genesis: &Genesis,
+    keys: &Keys,
+    chain_config: ChainConfig,
+) -> Result<(Chain, Membership), MembershipError> {
+    let identity = Identity::from_seed(keys.network);
+    let listen = config.network.listen.unwrap_or_else(|| ([127, 0, 0, 1], 0).into());
+    let mut settings = rustorium_network::Config::new(genesis.hash(), listen, Clock::new(now));
+    settings.static_peers = config.network.addresses()?;
+    settings.static_peers.retain(|peer| peer.id != identity.id());
+    settings.advertised.clone_from(&config.network.advertised);
+    settings.allowed = BTreeSet::new();
+
+    let (asks, asked) = desk();
+    let (mouth, ear) = peers::mouth();
+    let directory = config.data_dir.join("consensus");
+    let others = Others { consensus: Finality::Desk(asked), peers: Box::new(mouth) };
+    let chain = Chain::open_among(chain_config, others)?;
+    let (network, incoming) = Network::start(identity, settings)?;
+    let (for_consensus, inbox) = peers::split(incoming);
+    let who = Directory::default();
+
+    let (to_failed, failed) = watch::channel(None);
+    let (consensus, follows) = match &keys.validator {
+        Some(key) => {
+            let settings = rustorium_consensus::Config::new(genesis, key.clone(), directory);
+            let ports = Ports {
+                network: network.clone(),
+                directory: who.clone(),
+                votes: for_consensus.votes,
+                certificates: for_consensus.certificates,
+                resolver: for_consensus.resolver,
+            };
+            let start = start(&chain)?;
+            (Some(Consensus::start(settings, start, asks, ports, Arc::new(Log { failed: to_failed }))?), None)
+        }
+        None => (None, Some(asks)),
+    };
+    let peers = Peers::start(network, chain.clone(), keys.validator.clone(), who, ear, inbox, follows)?;
+    Ok((chain, Membership { consensus, peers, failed }))
+}
+
+/// Where consensus goes on: behind the newest block that has a certificate.
+fn start(chain: &Chain) -> Result<Start, MembershipError> {
+    let epoch = |epoch| chain.validators_of(epoch)?.ok_or(MembershipError::Epoch);
+    match chain.snapshot().certifier() {
+        Some(sealed) => Ok(Start::After {
+            validators: epoch(sealed.header.epoch)?,
+            header: Box::new(sealed.header.clone()),
+            certificate: sealed.certificate.clone(),
+        }),
+        None => {
+            let rules = chain.rules()?;
+            Ok(Start::Genesis { parent: rules.first_parent(), validators: rules.epoch().validators.clone() })
+        }
+    }
+}
+
+impl Membership {
+    /// Who else there is.
+    pub(crate) const fn links(&self) -> &Arc<Links> {
+        self.peers.links()
+    }
+
+    /// Ends when consensus cannot go on, and says why.
+    pub(crate) fn failed(&self) -> impl Future<Output = Failure> + Send + 'static {
+        let mut failed = self.failed.clone();
+        async move {
+            // Of a follower nobody ever says so.
+            match failed.wait_for(Option::is_some).await.map(|failure| *failure) {
+                Ok(Some(failure)) => failure,
+                _ => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Votes no more, says goodbye, and ends.
+    pub(crate) async fn leave(self) -> io::Result<()> {
+        let Self { consensus, peers, .. } = self;
+        let stopped = tokio::task::spawn_blocking(move || consensus.map_or(Ok(()), Consensus::stop)).await;
+        peers.shutdown().await;
+        stopped.unwrap_or(Ok(()))
+    }
+}
+
+/// Writes what consensus says to the log, and keeps why it failed.
+struct Log {
+    failed: watch::Sender<Option<Failure>>,
+}
+
+impl Observer for Log {
+    fn observe(&self, event: Event) {
+        match event {
+            Event::EpochEntered { epoch, validators, votes, .. } => {
+                tracing::info!(epoch = epoch.0, validators, votes, "entered an epoch");
+            }
+            Event::Nullified { view, leader, .. } => {
+                tracing::debug!(view = view.0, leader = ?leader, "a view was skipped");
+            }
+            Event::Evidence(evidence) => {
+                tracing::error!(signer = ?evidence.signer, offence = ?evidence.offence, "a validator broke the rules");
+            }
+            Event::Failed(failure) => {
+                tracing::error!(%failure, "consensus cannot go on");
+                self.failed.send_replace(Some(failure));
+            }
+            event => tracing::trace!(?event, "consensus"),
+        }
+    }
+}
