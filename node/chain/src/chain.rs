@@ -41,7 +41,7 @@ use crate::{
     fault::{Fault, Faults},
     follow::{FollowError, Follower, rules_behind},
     handle::Handle,
-    ledger::{Executed, Ledger, Start},
+    ledger::{Executed, Ledger, Own, Start},
     lock::{DirectoryLock, LockError},
     log::{
         Directory, Disk, EmbeddedLog, Kind, LanePosition, Log, LogError, LogOptions, Reader, SEGMENT_BYTES,
@@ -254,8 +254,8 @@ impl Chain {
             (Consensus::Sole, None) => return Err(OpenError::Panicked),
         };
         let judge = Judge::new(rules.genesis());
-        let (metrics, state) = (Arc::clone(&common.metrics), Arc::clone(&common.store));
-        let ledger = Ledger::new(log, rules, public_key, config.clock, network.peers, start, metrics, state)?;
+        let own = Own { key: public_key, clock: config.clock, peers: network.peers };
+        let ledger = Ledger::new(log, rules, own, start, &common)?;
         let seal = Seal::new(driver, ledger);
         let parts = Parts {
             common,

@@ -31,7 +31,7 @@ use crate::{
     handle::Promise,
     log::{Kind, LanePosition, Log, LogError, certificate_entry, record_entry},
     metrics::Metrics,
-    pipeline::Clock,
+    pipeline::{Clock, Common},
     room::{Pause, Room},
     storage::Store,
     submit::{Accepted, Refused},
@@ -82,6 +82,16 @@ pub(crate) struct Start {
     pub(crate) waiting: Vec<(LanePosition, Logged)>,
 }
 
+/// What is a node's own.
+pub(crate) struct Own {
+    /// The key of the validator that it is, if it is one.
+    pub(crate) key: [u8; 32],
+    /// Tells the time.
+    pub(crate) clock: Clock,
+    /// How it speaks to others.
+    pub(crate) peers: Box<dyn Peers>,
+}
+
 /// The log, its lanes, and what a driver may ask of them.
 pub(crate) struct Ledger {
     log: Log,
@@ -116,16 +126,8 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn new(
-        log: Log,
-        rules: Rules,
-        key: [u8; 32],
-        clock: Clock,
-        peers: Box<dyn Peers>,
-        start: Start,
-        metrics: Arc<Metrics>,
-        store: Arc<Store>,
-    ) -> Result<Self, LogError> {
+    pub(crate) fn new(log: Log, rules: Rules, own: Own, start: Start, common: &Common) -> Result<Self, LogError> {
+        let Own { key, clock, peers } = own;
         let mut waiting = Waiting::default();
         waiting.enter(&rules.lanes(&start.head));
         let mut strays = Vec::new();
@@ -138,9 +140,9 @@ impl Ledger {
             log,
             rules,
             clock,
-            metrics,
-            room: Arc::clone(store.room()),
-            store,
+            metrics: Arc::clone(&common.metrics),
+            room: Arc::clone(common.store.room()),
+            store: Arc::clone(&common.store),
             key,
             head: start.head,
             waiting,

@@ -254,7 +254,7 @@ fn what_a_block_takes_is_sought_where_it_was_not_heard() {
     let mut alice = Wallet::new(1);
     let chain = committee.nodes[0].chain().clone();
     for _ in 0..20 {
-        let _ = chain.submit(alice.signed(&chain, vec![transfer(BOB, 1)]).1);
+        drop(chain.submit(alice.signed(&chain, vec![transfer(BOB, 1)]).1));
     }
     // Node 3 votes only once it has the records, which it asks others for.
     while committee.head.lanes.first().is_none_or(|cut| cut.end < 20) {
@@ -290,7 +290,7 @@ fn a_node_that_was_away_is_given_final_blocks_and_their_records() {
     committee.nodes[3].is_deaf = false;
     let executed = alice.signed(&chain, vec![transfer(BOB, 1)]);
     let done = chain.executed(executed.0).unwrap();
-    let _ = chain.submit(executed.1);
+    drop(chain.submit(executed.1));
     committee.decide(3, &[0, 1, 2, 3]);
     committee.wait_for(done);
     committee.assert_same(&[0, 1, 2, 3]);
