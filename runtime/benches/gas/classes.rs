@@ -179,10 +179,12 @@ fn memory() -> Vec<Class> {
         ),
         class("memory.size", "(local.set $a (i32.xor (local.get $a) (memory.size)))".repeat(UNROLLED)),
     ];
+    for pages in [8_u32, 16, 31, 128] {
+        all.push(Class { pages, ..class(format!("loads, {} KiB", pages * 64), walk.clone()) });
+    }
     for pages in [8_u32, 31, 128] {
         // The most of it that is a power of two.
         let pages_walked = 1 << pages.ilog2();
-        all.push(Class { pages, ..class(format!("loads, {} KiB", pages_walked * 64), walk.clone()) });
         // What is stored is an address, so that whoever walks here later goes on.
         let store = format!(
             "{RANDOM} (i64.store offset=65536 (i32.and (i32.shr_u (local.get $r) (i32.const 4)) (i32.const {})) (i64.extend_i32_u (local.get $p)))",
@@ -276,7 +278,7 @@ fn frames() -> Vec<Class> {
         let address = format!("(i32.const {})", HEAVY + 33 * index);
         all.push(class(format!("frame of {}", heavy.name), query(&address, 1_048, 4, 0)));
     }
-    for pages in [8, 31, 127] {
+    for pages in [1, 8, 15, 31, 127] {
         all.push(Class { pages, ..class(format!("frame of {} pages, touched", pages + 1), view("touch", 0)) });
     }
     all
