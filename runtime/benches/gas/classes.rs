@@ -182,6 +182,15 @@ fn memory() -> Vec<Class> {
     for pages in [8_u32, 16, 31, 128] {
         all.push(Class { pages, ..class(format!("loads, {} KiB", pages * 64), walk.clone()) });
     }
+    for pages in [8_u32, 15, 31] {
+        // The frame pushes the caller's memory out of the caches, and the caller walks through all of it once.
+        let round_trip = format!(
+            "(local.set $b (i32.const {})) (loop {walk} (br_if 0 (local.tee $b (i32.sub (local.get $b) (i32.const 1))))) (local.set $b (i32.const 13))",
+            pages * 1_024 / UNROLLED as u32
+        );
+        let name = format!("loads behind a frame of {} pages", pages + 1);
+        all.push(Class { pages, ..class(name, format!("{} {round_trip}", view("touch", 0))) });
+    }
     for pages in [8_u32, 31, 128] {
         // The most of it that is a power of two.
         let pages_walked = 1 << pages.ilog2();

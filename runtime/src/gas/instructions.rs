@@ -11,19 +11,23 @@ use wasmtime::OperatorCost;
 pub(crate) const SURCHARGE: u8 = 64;
 
 /// A load: one that waits for the machine's third cache, since 2 MiB fit no other: 20 ns.
-const LOAD: u8 = 72;
+const LOAD: u8 = 88;
 /// A store: at most one that misses every cache, behind which the machine goes on.
 const STORE: u8 = 2;
 /// A division or remainder of 32 bits.
-const DIVISION_32: u8 = 16;
+const DIVISION_32: u8 = 26;
 /// A division or remainder of 64 bits.
-const DIVISION_64: u8 = 18;
-/// A product, a count of bits, or a comparison, which takes two or three instructions of the machine.
-const PRODUCT: u8 = 2;
+const DIVISION_64: u8 = 30;
+/// A product: three cycles.
+const PRODUCT: u8 = 4;
+/// A count of bits: three cycles, and one to clear what it goes to.
+const BITS: u8 = 5;
+/// A comparison, which takes two or three instructions of the machine.
+const COMPARISON: u8 = 3;
 /// A comparison with zero whose result is a number, each waiting for the one before.
-const ZERO: u8 = 4;
+const ZERO: u8 = 6;
 /// A branch that nobody can foresee, half of the times wrong: 4 ns.
-const BRANCH: u8 = 4;
+const BRANCH: u8 = 9;
 /// As a branch, with many targets.
 const TABLE_BRANCH: u8 = 40;
 /// A call: what it saves and takes back, and how much further a trap is from whoever catches it. The function's own
@@ -36,11 +40,11 @@ const BULK: u8 = 48;
 /// A fill of nothing: some machines take 80 ns to begin one.
 const FILL: u8 = 255;
 /// A growth by nothing: a call of the engine. Pages cost more.
-const GROWTH: u8 = 96;
+const GROWTH: u8 = 128;
 /// Giving up a segment of elements: a call of the engine.
 const DROP_ELEMENTS: u8 = 32;
 /// An element of a table that is copied or put in. A byte of memory is 1.
-const ELEMENT: u8 = 5;
+const ELEMENT: u8 = 7;
 
 /// The price of each instruction; those that are not named here cost 1, or nothing where they compile to nothing.
 pub(crate) fn instructions() -> OperatorCost {
@@ -79,15 +83,20 @@ pub(crate) fn instructions() -> OperatorCost {
     for division in [&mut costs.I64DivS, &mut costs.I64DivU, &mut costs.I64RemS, &mut costs.I64RemU] {
         *division = DIVISION_64;
     }
-    for product in [
-        &mut costs.I32Mul,
-        &mut costs.I64Mul,
+    for product in [&mut costs.I32Mul, &mut costs.I64Mul] {
+        *product = PRODUCT;
+    }
+    for count in [
         &mut costs.I32Clz,
         &mut costs.I32Ctz,
         &mut costs.I32Popcnt,
         &mut costs.I64Clz,
         &mut costs.I64Ctz,
         &mut costs.I64Popcnt,
+    ] {
+        *count = BITS;
+    }
+    for comparison in [
         &mut costs.I32Eq,
         &mut costs.I32Ne,
         &mut costs.I32LtS,
@@ -109,7 +118,7 @@ pub(crate) fn instructions() -> OperatorCost {
         &mut costs.I64GeS,
         &mut costs.I64GeU,
     ] {
-        *product = PRODUCT;
+        *comparison = COMPARISON;
     }
     for equal in [&mut costs.I32Eqz, &mut costs.I64Eqz] {
         *equal = ZERO;

@@ -106,15 +106,15 @@ macro_rules! host_table {
             /// Says that something happened: an event's name, and `borsh` of its fields. Traps in a view.
             fn emit(name: bytes, fields: bytes) -> unit, gas 4_000 + 10;
             /// SHA-256 (FIPS 180-4).
-            fn sha256(data: bytes) -> fixed(32), gas 400 + 3;
+            fn sha256(data: bytes) -> fixed(32), gas 500 + 4;
             /// Keccak-256 with the padding of the original submission, as Ethereum uses it.
-            fn keccak256(data: bytes) -> fixed(32), gas 1_600 + 12;
+            fn keccak256(data: bytes) -> fixed(32), gas 2_200 + 15;
             /// BLAKE3.
-            fn blake3(data: bytes) -> fixed(32), gas 400 + 4;
+            fn blake3(data: bytes) -> fixed(32), gas 500 + 5;
             /// Poseidon of two BN254 scalars, with circom's parameters. Traps if one is not below the modulus.
-            fn poseidon(left: fixed(32), right: fixed(32)) -> fixed(32), gas 32_000 + 0;
+            fn poseidon(left: fixed(32), right: fixed(32)) -> fixed(32), gas 46_000 + 0;
             /// Whether an ed25519 signature is valid by ZIP-215: 1 or 0.
-            fn ed25519_verify(public_key: fixed(32), signature: fixed(64), message: bytes) -> flag, gas 180_000 + 6;
+            fn ed25519_verify(public_key: fixed(32), signature: fixed(64), message: bytes) -> flag, gas 260_000 + 10;
         }
     };
 }
