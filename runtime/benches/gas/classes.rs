@@ -182,14 +182,21 @@ fn memory() -> Vec<Class> {
     for pages in [8_u32, 16, 31, 128] {
         all.push(Class { pages, ..class(format!("loads, {} KiB", pages * 64), walk.clone()) });
     }
-    for pages in [8_u32, 15, 31] {
-        // The frame pushes the caller's memory out of the caches, and the caller walks through all of it once.
-        let round_trip = format!(
+    // A frame pushes its caller's memory out of the caches, and the caller walks through all of that once.
+    let round_trip = |pages: u32| {
+        format!(
             "(local.set $b (i32.const {})) (loop {walk} (br_if 0 (local.tee $b (i32.sub (local.get $b) (i32.const 1))))) (local.set $b (i32.const 13))",
             pages * 1_024 / UNROLLED as u32
-        );
-        let name = format!("loads behind a frame of {} pages", pages + 1);
-        all.push(Class { pages, ..class(name, format!("{} {round_trip}", view("touch", 0))) });
+        )
+    };
+    for pages in [8, 15, 31] {
+        let name = format!("loads, {} KiB, behind a frame as large", pages * 64);
+        all.push(Class { pages, ..class(name, format!("{} {}", view("touch", 0), round_trip(pages))) });
+    }
+    if let Some(index) = heavy::all().iter().position(|heavy| heavy.name == "16 pages") {
+        let frame = query(&format!("(i32.const {})", HEAVY + 33 * index), 1_048, 4, 0);
+        let code = format!("{frame} {}", round_trip(31));
+        all.push(Class { pages: 31, ..class("loads, 1984 KiB, behind a frame of 16 pages", code) });
     }
     for pages in [8_u32, 31, 128] {
         // The most of it that is a power of two.

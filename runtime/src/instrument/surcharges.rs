@@ -18,7 +18,7 @@ const LARGE_LOAD: u32 = 10;
 /// Units of a store: behind a few of them the machine waits, too.
 const LARGE_STORE: u32 = 1;
 /// Units of a fill, whose price is more than an instruction's can be.
-const FILL: u32 = 5;
+const FILL: u32 = 6;
 /// Locals that registers hold; moving those is part of any instruction's price.
 const REGISTERS: u32 = 16;
 /// Locals moved for a unit: half a nanosecond each.

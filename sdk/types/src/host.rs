@@ -81,25 +81,25 @@ macro_rules! host_table {
             /// Removes a key of this contract's storage. Traps in a view.
             fn storage_remove(key: bytes) -> unit, gas 20_000 + 3;
             /// Who called: an account or a contract. A view called from outside has no caller.
-            fn caller() -> maybe_fixed(33), gas 150 + 0;
+            fn caller() -> maybe_fixed(33), gas 200 + 0;
             /// This contract's address.
-            fn this() -> fixed(33), gas 150 + 0;
+            fn this() -> fixed(33), gas 200 + 0;
             /// The native value that came with this call; it is in the balance already.
-            fn value() -> fixed(16), gas 150 + 0;
+            fn value() -> fixed(16), gas 200 + 0;
             /// An address's native balance.
             fn balance(address: fixed(33)) -> fixed(16), gas 4_000 + 0;
             /// The block's height.
-            fn height() -> u64, gas 150 + 0;
+            fn height() -> u64, gas 200 + 0;
             /// The block's time, in milliseconds since the Unix epoch.
-            fn time() -> u64, gas 150 + 0;
+            fn time() -> u64, gas 200 + 0;
             /// The genesis hash, which names the chain.
-            fn genesis_hash() -> fixed(32), gas 150 + 0;
+            fn genesis_hash() -> fixed(32), gas 200 + 0;
             /// Sends native value; a contract that receives it runs `receive`. Traps in a view.
-            fn transfer(to: fixed(33), amount: fixed(16), gas_limit: u64) -> outcome, gas 20_000 + 1;
+            fn transfer(to: fixed(33), amount: fixed(16), gas_limit: u64) -> outcome, gas 28_000 + 1;
             /// Runs a method of another contract. A gas limit of 0 is all but 1/64 of what is left. Traps in a view.
-            fn call(contract: fixed(33), method: bytes, arguments: bytes, value: fixed(16), gas_limit: u64) -> outcome, gas 6_000 + 1;
+            fn call(contract: fixed(33), method: bytes, arguments: bytes, value: fixed(16), gas_limit: u64) -> outcome, gas 20_000 + 1;
             /// Runs a view of a contract, this one included.
-            fn query(contract: fixed(33), view: bytes, arguments: bytes, gas_limit: u64) -> outcome, gas 6_000 + 1;
+            fn query(contract: fixed(33), view: bytes, arguments: bytes, gas_limit: u64) -> outcome, gas 20_000 + 1;
             /// Makes a contract; the result is its address, 33 bytes, and what `init` returned. The admin is an address or
             /// no bytes. Traps in a view.
             fn instantiate(code: fixed(32), salt: fixed(32), admin: bytes, label: bytes, arguments: bytes, value: fixed(16), gas_limit: u64) -> outcome, gas 30_000 + 1;
@@ -108,13 +108,13 @@ macro_rules! host_table {
             /// SHA-256 (FIPS 180-4).
             fn sha256(data: bytes) -> fixed(32), gas 500 + 4;
             /// Keccak-256 with the padding of the original submission, as Ethereum uses it.
-            fn keccak256(data: bytes) -> fixed(32), gas 2_200 + 15;
+            fn keccak256(data: bytes) -> fixed(32), gas 2_400 + 16;
             /// BLAKE3.
             fn blake3(data: bytes) -> fixed(32), gas 500 + 5;
             /// Poseidon of two BN254 scalars, with circom's parameters. Traps if one is not below the modulus.
-            fn poseidon(left: fixed(32), right: fixed(32)) -> fixed(32), gas 46_000 + 0;
+            fn poseidon(left: fixed(32), right: fixed(32)) -> fixed(32), gas 50_000 + 0;
             /// Whether an ed25519 signature is valid by ZIP-215: 1 or 0.
-            fn ed25519_verify(public_key: fixed(32), signature: fixed(64), message: bytes) -> flag, gas 260_000 + 10;
+            fn ed25519_verify(public_key: fixed(32), signature: fixed(64), message: bytes) -> flag, gas 300_000 + 12;
         }
     };
 }
