@@ -80,6 +80,32 @@ const CODE_KIB: u64 = 32;
 /// An element of the function table: it is cleared for each instance.
 const TABLE_ELEMENT: u64 = 1;
 
+/// Pages that a memory may come to for its loads to be the cheapest ones: 1 MiB, which the second cache holds.
+const SMALL_MEMORY_PAGES: u64 = 16;
+
+/// How large a module's memory is or can become, which decides what its loads wait for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// The machine's second cache holds it.
+    #[default]
+    Small,
+    /// It stays resident; the third cache holds it.
+    Medium,
+    /// Its loads wait for memory.
+    Large,
+}
+
+impl Reach {
+    /// Of a memory of at most so many pages.
+    pub(crate) const fn of(pages: u64) -> Self {
+        match pages {
+            ..=SMALL_MEMORY_PAGES => Self::Small,
+            pages if pages <= RESIDENT_PAGES as u64 => Self::Medium,
+            _ => Self::Large,
+        }
+    }
+}
+
 /// The price of a memory's growth, in pages.
 pub(crate) fn pages(from: u32, to: u32) -> u64 {
     let between = |least: u32, most: u32| u64::from(to.min(most).saturating_sub(from.max(least)));

@@ -168,8 +168,10 @@ fn loads_cost_more_where_the_memory_can_become_large() {
     let mut of_100_loads = |memory: &str, grow: &str| {
         price(&mut chain, &module(memory, grow, 200)) - price(&mut chain, &module(memory, grow, 100))
     };
-    let small = of_100_loads("1 32", grow);
+    let small = of_100_loads("1 16", grow);
     assert_eq!(of_100_loads("1", ""), small, "it cannot grow");
+    assert_eq!(of_100_loads("1 17", grow) - small, 100 * 64);
+    assert_eq!(of_100_loads("1 32", grow) - small, 100 * 64);
     let large = of_100_loads("1", grow);
     assert_eq!(large - small, 100 * 10 * 64);
     assert_eq!(of_100_loads("1 33", grow), large);

@@ -160,7 +160,11 @@ fn module(classes: &[(&Class, usize)], pages: u32) -> String {
     let lines = pages * (65_536 / LINE);
     let factor = 60 * pages + 1;
     // A memory that says how large it may become, as the builder's do; others are large.
-    let most = if pages < 32 { 32 } else { 256 };
+    let most = match pages {
+        ..16 => 16,
+        16..32 => 32,
+        _ => 256,
+    };
     contract_of_memory(
         &format!("{} {most}", pages + 1),
         &format!(
@@ -187,7 +191,7 @@ fn module(classes: &[(&Class, usize)], pages: u32) -> String {
             (func (export "view.grow") (local $i i32)
                 (loop
                     (i32.store (i32.shl (memory.grow (i32.const 1)) (i32.const 16)) (i32.const 1))
-                    (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 16)))))
+                    (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 14)))))
             (func (export "view.touch") (local $i i32)
                 (loop (i64.store (i32.add (i32.const 65536) (local.get $i)) (i64.const 1))
                     (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 4096))) (i32.const {touched})))))

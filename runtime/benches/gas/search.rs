@@ -17,7 +17,7 @@ const POPULATION: usize = 200;
 /// Candidates that are varied.
 const PARENTS: usize = 8;
 /// Times that each is measured at the end, all others in between.
-const FINAL_TURNS: usize = 3;
+const FINAL_TURNS: usize = 5;
 /// Classes of a candidate at the most.
 const GENES: usize = 8;
 /// Gas of a measurement, and of the last ones.
@@ -59,7 +59,7 @@ impl Search {
     }
 
     fn pages(&mut self) -> u32 {
-        [1, 1, 8, 31, 127, 255][self.random.below(6)]
+        [1, 1, 8, 15, 31, 127, 255][self.random.below(7)]
     }
 
     fn draw(&mut self) -> Candidate {

@@ -73,7 +73,7 @@ macro_rules! host_table {
             /// Ends this call with a trap that says why.
             fn panic(message: bytes) -> never, gas 200 + 8;
             /// A line for whoever runs or debugs the contract; not part of any result.
-            fn log(message: bytes) -> unit, gas 800 + 20;
+            fn log(message: bytes) -> unit, gas 800 + 25;
             /// The value under a key of this contract's storage.
             fn storage_read(key: bytes) -> maybe_bytes, gas 3_000 + 1;
             /// Puts a value under a key of this contract's storage. Traps in a view.
@@ -106,11 +106,11 @@ macro_rules! host_table {
             /// Says that something happened: an event's name, and `borsh` of its fields. Traps in a view.
             fn emit(name: bytes, fields: bytes) -> unit, gas 4_000 + 10;
             /// SHA-256 (FIPS 180-4).
-            fn sha256(data: bytes) -> fixed(32), gas 500 + 4;
+            fn sha256(data: bytes) -> fixed(32), gas 540 + 4;
             /// Keccak-256 with the padding of the original submission, as Ethereum uses it.
             fn keccak256(data: bytes) -> fixed(32), gas 2_400 + 16;
             /// BLAKE3.
-            fn blake3(data: bytes) -> fixed(32), gas 500 + 5;
+            fn blake3(data: bytes) -> fixed(32), gas 540 + 5;
             /// Poseidon of two BN254 scalars, with circom's parameters. Traps if one is not below the modulus.
             fn poseidon(left: fixed(32), right: fixed(32)) -> fixed(32), gas 50_000 + 0;
             /// Whether an ed25519 signature is valid by ZIP-215: 1 or 0.
