@@ -97,11 +97,13 @@ pub(crate) enum Reach {
 
 impl Reach {
     /// Of a memory of at most so many pages.
-    pub(crate) const fn of(pages: u64) -> Self {
-        match pages {
-            ..=SMALL_MEMORY_PAGES => Self::Small,
-            pages if pages <= RESIDENT_PAGES as u64 => Self::Medium,
-            _ => Self::Large,
+    pub(crate) fn of(pages: u64) -> Self {
+        if pages <= SMALL_MEMORY_PAGES {
+            Self::Small
+        } else if pages <= RESIDENT_PAGES.into() {
+            Self::Medium
+        } else {
+            Self::Large
         }
     }
 }
