@@ -2,14 +2,15 @@
 //!
 //! A candidate is some classes, how often each comes in a round, and how much memory it walks through. A first
 //! population is drawn at random: its mean is what a module takes on average. Then the slowest are varied until the
-//! time is up. Both are measured again at the end, several times in turns, and the fastest of each counts: a machine
-//! is not equally fast all the time, and whatever disturbs a measurement only makes it slower.
+//! time is up. Both are measured again at the end, several times in turns, and the middle one counts: a machine is not
+//! equally fast all the time.
 
 use std::time::{Duration, Instant};
 
 use crate::{
     classes::{self, Class},
     machine::World,
+    middle,
 };
 
 /// Candidates that are drawn at random, whose mean is the average module.
@@ -156,13 +157,14 @@ pub fn run(seconds: u64, seed: u64) {
 /// The slowest of the slow, and the mean of the first population, measured once more.
 fn finale(search: &mut Search, slow: &[(f64, Candidate)], population: &[Candidate]) -> ((f64, String), f64) {
     let candidates: Vec<&Candidate> = population.iter().chain(slow.iter().map(|(_, candidate)| candidate)).collect();
-    let mut fastest = vec![f64::MAX; candidates.len()];
+    let mut measured = vec![Vec::new(); candidates.len()];
     for _ in 0..FINAL_TURNS {
-        for (candidate, fastest) in candidates.iter().zip(&mut fastest) {
-            *fastest = fastest.min(search.measure(candidate, FINAL_GAS, 3).unwrap_or_default());
+        for (candidate, speeds) in candidates.iter().zip(&mut measured) {
+            speeds.push(search.measure(candidate, FINAL_GAS, 3).unwrap_or_default());
         }
     }
-    let (average, slowest) = fastest.split_at(population.len());
+    let measured: Vec<f64> = measured.into_iter().map(|speeds| middle(speeds, |speed| *speed)).collect();
+    let (average, slowest) = measured.split_at(population.len());
     let mean = average.iter().sum::<f64>() / average.len() as f64;
     let slowest = slowest.iter().zip(slow).max_by(|(one, _), (other, _)| one.total_cmp(other)).unwrap();
     ((*slowest.0, search.describe(&slowest.1.1)), mean)
