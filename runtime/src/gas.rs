@@ -77,8 +77,8 @@ const LARGE_MEMORY_PAGE: u64 = 160_000;
 pub(crate) const RESIDENT_PAGES: u32 = 32;
 /// 1 KiB of code: loading a compiled module that is not in memory, spread over calls.
 const CODE_KIB: u64 = 32;
-/// An element of the function table: it is cleared for each instance.
-const TABLE_ELEMENT: u64 = 1;
+/// An element of the function table: it is cleared for each instance, and looked up when it is called first.
+const TABLE_ELEMENT: u64 = 4;
 
 /// Pages that a memory may come to for its loads to be the cheapest ones: 1 MiB, which the second cache holds.
 const SMALL_MEMORY_PAGES: u64 = 16;
