@@ -72,7 +72,7 @@ const CACHED_PAGES: u32 = 8;
 /// A growth of memory, by however many pages: the machine is asked for them.
 pub(crate) const GROWTH: u64 = 8_000;
 /// A page beyond those that stay resident: the machine takes it away after the call and faults it in again: 50 µs.
-const LARGE_MEMORY_PAGE: u64 = 160_000;
+const LARGE_MEMORY_PAGE: u64 = 200_000;
 /// Pages of a memory that stay resident between calls: 2 MiB.
 pub(crate) const RESIDENT_PAGES: u32 = 32;
 /// 1 KiB of code: loading a compiled module that is not in memory, spread over calls.

@@ -16,19 +16,19 @@ const LOAD: u8 = 92;
 /// A store: at most one that misses every cache, behind which the machine goes on.
 const STORE: u8 = 2;
 /// A division or remainder of 32 bits.
-const DIVISION_32: u8 = 32;
+const DIVISION_32: u8 = 36;
 /// A division or remainder of 64 bits.
-const DIVISION_64: u8 = 36;
+const DIVISION_64: u8 = 42;
 /// A product: three cycles.
-const PRODUCT: u8 = 4;
+const PRODUCT: u8 = 6;
 /// A count of bits: three cycles, and one to clear what it goes to.
-const BITS: u8 = 5;
+const BITS: u8 = 7;
 /// A comparison, which takes two or three instructions of the machine.
-const COMPARISON: u8 = 4;
+const COMPARISON: u8 = 5;
 /// A comparison with zero whose result is a number, each waiting for the one before.
-const ZERO: u8 = 6;
+const ZERO: u8 = 8;
 /// A branch that nobody can foresee, half of the times wrong: 4 ns.
-const BRANCH: u8 = 10;
+const BRANCH: u8 = 11;
 /// As a branch, with many targets: more of them in a row than the machine keeps in mind take 15 ns each.
 const TABLE_BRANCH: u8 = 112;
 /// A call: what it saves and takes back, and how much further a trap is from whoever catches it. The function's own
@@ -38,10 +38,12 @@ const CALL: u8 = 12;
 const INDIRECT_CALL: u8 = 255;
 /// A bulk instruction, of nothing: a call out of the code, or checks of both ends.
 const BULK: u8 = 48;
+/// As a bulk instruction, of a table.
+const TABLE_BULK: u8 = 112;
 /// A fill of nothing: some machines take 80 ns to begin one.
 const FILL: u8 = 255;
 /// A growth by nothing: a call of the engine. Pages cost more.
-const GROWTH: u8 = 128;
+const GROWTH: u8 = 160;
 /// Giving up a segment of elements: a call of the engine.
 const DROP_ELEMENTS: u8 = 48;
 /// An element of a table that is copied or put in. A byte of memory is 1.
@@ -130,8 +132,11 @@ pub(crate) fn instructions() -> OperatorCost {
     costs.BrTable = TABLE_BRANCH;
     costs.Call = CALL;
     costs.CallIndirect = INDIRECT_CALL;
-    for bulk in [&mut costs.MemoryCopy, &mut costs.MemoryInit, &mut costs.TableCopy, &mut costs.TableInit] {
+    for bulk in [&mut costs.MemoryCopy, &mut costs.MemoryInit] {
         *bulk = BULK;
+    }
+    for bulk in [&mut costs.TableCopy, &mut costs.TableInit] {
+        *bulk = TABLE_BULK;
     }
     costs.MemoryFill = FILL;
     costs.MemoryGrow = GROWTH;

@@ -15,13 +15,13 @@ use wasmparser::Operator;
 use crate::gas::{self, Reach, SURCHARGE};
 
 /// Units of a load that waits for the third cache.
-const MEDIUM_LOAD: u32 = 1;
+const MEDIUM_LOAD: u32 = 2;
 /// Units of a load: with the load's own price, what waiting for memory takes.
 const LARGE_LOAD: u32 = 10;
 /// Units of a store: behind a few of them the machine waits, too.
 const LARGE_STORE: u32 = 1;
 /// Units of a fill, whose price is more than an instruction's can be.
-const FILL: u32 = 6;
+const FILL: u32 = 7;
 /// Locals that registers hold; moving those is part of any instruction's price.
 const REGISTERS: u32 = 16;
 /// Locals moved for a unit: half a nanosecond each.

@@ -63,13 +63,13 @@ macro_rules! host_table {
     ($callback:ident) => {
         $callback! {
             /// The arguments of this call: `borsh` of one struct.
-            fn arguments() -> bytes, gas 200 + 1;
+            fn arguments() -> bytes, gas 260 + 1;
             /// The whole last result of kind `bytes`, `maybe_bytes` or `outcome`, for a buffer that was too small.
-            fn rest() -> bytes, gas 200 + 1;
+            fn rest() -> bytes, gas 260 + 1;
             /// What this call returns, `borsh`; the last one counts.
-            fn return_data(data: bytes) -> unit, gas 200 + 1;
+            fn return_data(data: bytes) -> unit, gas 260 + 1;
             /// Ends this call with an error of the contract's own: its name, and `borsh` of its fields.
-            fn fail(name: bytes, fields: bytes) -> never, gas 200 + 1;
+            fn fail(name: bytes, fields: bytes) -> never, gas 260 + 1;
             /// Ends this call with a trap that says why.
             fn panic(message: bytes) -> never, gas 200 + 8;
             /// A line for whoever runs or debugs the contract; not part of any result.
@@ -106,15 +106,15 @@ macro_rules! host_table {
             /// Says that something happened: an event's name, and `borsh` of its fields. Traps in a view.
             fn emit(name: bytes, fields: bytes) -> unit, gas 4_000 + 10;
             /// SHA-256 (FIPS 180-4).
-            fn sha256(data: bytes) -> fixed(32), gas 540 + 4;
+            fn sha256(data: bytes) -> fixed(32), gas 600 + 5;
             /// Keccak-256 with the padding of the original submission, as Ethereum uses it.
-            fn keccak256(data: bytes) -> fixed(32), gas 2_400 + 16;
+            fn keccak256(data: bytes) -> fixed(32), gas 2_800 + 19;
             /// BLAKE3.
-            fn blake3(data: bytes) -> fixed(32), gas 540 + 5;
+            fn blake3(data: bytes) -> fixed(32), gas 600 + 6;
             /// Poseidon of two BN254 scalars, with circom's parameters. Traps if one is not below the modulus.
-            fn poseidon(left: fixed(32), right: fixed(32)) -> fixed(32), gas 50_000 + 0;
+            fn poseidon(left: fixed(32), right: fixed(32)) -> fixed(32), gas 58_000 + 0;
             /// Whether an ed25519 signature is valid by ZIP-215: 1 or 0.
-            fn ed25519_verify(public_key: fixed(32), signature: fixed(64), message: bytes) -> flag, gas 300_000 + 12;
+            fn ed25519_verify(public_key: fixed(32), signature: fixed(64), message: bytes) -> flag, gas 330_000 + 14;
         }
     };
 }
