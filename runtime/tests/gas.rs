@@ -173,7 +173,7 @@ fn loads_cost_more_where_the_memory_can_become_large() {
     assert_eq!(of_100_loads("1 17", grow) - small, 100 * 2 * 64);
     assert_eq!(of_100_loads("1 32", grow) - small, 100 * 2 * 64);
     let large = of_100_loads("1", grow);
-    assert_eq!(large - small, 100 * 10 * 64);
+    assert_eq!(large - small, 100 * 14 * 64);
     assert_eq!(of_100_loads("1 33", grow), large);
     assert_eq!(of_100_loads("33 33", ""), large);
 }

@@ -179,7 +179,7 @@ fn memory() -> Vec<Class> {
         ),
         class("memory.size", "(local.set $a (i32.xor (local.get $a) (memory.size)))".repeat(UNROLLED)),
     ];
-    for pages in [8_u32, 15, 31, 128] {
+    for pages in [8_u32, 15, 31, 128, 255] {
         all.push(Class { pages, ..class(format!("loads, {} KiB", pages * 64), walk.clone()) });
     }
     // A frame pushes its caller's memory out of the caches, and the caller walks through all of that once.

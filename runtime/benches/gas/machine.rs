@@ -23,8 +23,8 @@ use crate::{
     heavy,
 };
 
-/// Gas of a transaction: the most that a chain allows.
-const GAS: u64 = 100_000_000;
+/// Gas of a transaction: a block's, more than a chain allows, so that there are many rounds beside a memory of 16 MiB.
+const GAS: u64 = 1_000_000_000;
 /// Functions that calls through the table can go to.
 const TARGETS: usize = 64;
 /// Bytes from one address of the chain to the place of the next: a line of the machine's cache.
@@ -69,6 +69,7 @@ impl World {
         let config = RuntimeConfig { executions: 2, module_bytes: MODULE_BYTES, ..RuntimeConfig::default() };
         let mut chain = Chain::with(config);
         chain.fund(ALICE, 1 << 100);
+        chain.block.limits.transaction_gas = Gas(GAS);
         let heavy = heavy::all().iter().map(|heavy| deploy(&mut chain, &heavy.wat)).collect();
         Self { chain, heavy }
     }

@@ -22,8 +22,11 @@ const FINAL_TURNS: usize = 5;
 /// Classes of a candidate at the most.
 const GENES: usize = 8;
 /// Gas of a measurement, and of the last ones.
-const GAS: u64 = 4_000_000;
+const GAS: u64 = 8_000_000;
 const FINAL_GAS: u64 = 40_000_000;
+/// How many times as much where the memory is larger than what stays resident: to set it up takes milliseconds, which
+/// vary, and which are taken off.
+const LARGE: u64 = 5;
 /// Gas of a block.
 const BLOCK: f64 = 1e9;
 /// How many times longer than the average one the slowest may take.
@@ -91,7 +94,9 @@ impl Search {
         let genes: Vec<(&Class, usize)> =
             candidate.genes.iter().map(|(class, times)| (&self.classes[*class], *times)).collect();
         let needed = genes.iter().map(|(class, _)| class.pages).max().unwrap_or(1);
-        let mut machine = self.world.machine(&genes, candidate.pages.max(needed))?;
+        let pages = candidate.pages.max(needed);
+        let mut machine = self.world.machine(&genes, pages)?;
+        let gas = if pages < 32 { gas } else { LARGE * gas };
         machine.speed(gas, repeats).map(|speed| speed.ns_per_gas())
     }
 

@@ -46,8 +46,10 @@ const FILL: u8 = 255;
 const GROWTH: u8 = 160;
 /// Giving up a segment of elements: a call of the engine.
 const DROP_ELEMENTS: u8 = 48;
-/// An element of a table that is copied or put in. A byte of memory is 1.
-const ELEMENT: u8 = 8;
+/// An element of a table that is copied or put in: 2 ns where it is copied to its neighbour. A byte of memory is 1.
+const ELEMENT: u8 = 16;
+/// A choice: a comparison, and a move that depends on it.
+const SELECT: u8 = 2;
 
 /// The price of each instruction; those that are not named here cost 1, or nothing where they compile to nothing.
 pub(crate) fn instructions() -> OperatorCost {
@@ -129,6 +131,7 @@ pub(crate) fn instructions() -> OperatorCost {
     for branch in [&mut costs.If, &mut costs.BrIf] {
         *branch = BRANCH;
     }
+    costs.Select = SELECT;
     costs.BrTable = TABLE_BRANCH;
     costs.Call = CALL;
     costs.CallIndirect = INDIRECT_CALL;

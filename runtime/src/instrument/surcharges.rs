@@ -16,8 +16,9 @@ use crate::gas::{self, Reach, SURCHARGE};
 
 /// Units of a load that waits for the third cache.
 const MEDIUM_LOAD: u32 = 2;
-/// Units of a load: with the load's own price, what waiting for memory takes.
-const LARGE_LOAD: u32 = 10;
+/// Units of a load: with the load's own price, what waiting for memory takes, up to 160 ns; no more than a check lets
+/// through.
+const LARGE_LOAD: u32 = 14;
 /// Units of a store: behind a few of them the machine waits, too.
 const LARGE_STORE: u32 = 1;
 /// Units of a fill, whose price is more than an instruction's can be.
