@@ -41,16 +41,16 @@ pub(crate) const STACK_EXPORT: &str = "rustorium.stack";
 /// What the counter shows once a function did not have its units.
 pub(crate) const EXHAUSTED: i32 = -1;
 /// Rises when the rewriting changes, so that modules compiled from another are not loaded.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// Rewrites a module that [`validate`](crate::validate::validate) accepted.
 ///
 /// # Errors
 /// Where the module does not parse, which an accepted one does.
 pub(crate) fn instrument(wasm: &[u8], validated: &Validated) -> wasmparser::Result<Vec<u8>> {
-    let Validated { stack_units, large_memory, .. } = validated;
+    let Validated { stack_units, reach, .. } = validated;
     let costs = gas::instructions();
-    let mut rewriter = Rewriter { wasm, stack_units, large_memory: *large_memory, costs, ..Rewriter::default() };
+    let mut rewriter = Rewriter { wasm, stack_units, reach: *reach, costs, ..Rewriter::default() };
     let mut parser = Parser::new(0);
     parser.set_features(FEATURES);
     for payload in parser.parse_all(wasm) {
@@ -63,7 +63,7 @@ pub(crate) fn instrument(wasm: &[u8], validated: &Validated) -> wasmparser::Resu
 struct Rewriter<'a> {
     wasm: &'a [u8],
     stack_units: &'a [u32],
-    large_memory: bool,
+    reach: gas::Reach,
     costs: OperatorCost,
     module: Module,
     types: Vec<FuncType>,
@@ -204,8 +204,7 @@ impl<'a> Rewriter<'a> {
         prologue.iter().for_each(|instruction| instruction.encode(&mut out));
         let mut copied = start;
         let mut depth = 0;
-        let mut surcharges =
-            Surcharges::of(body.get_operators_reader()?, self.locals(index, body)?, self.large_memory)?;
+        let mut surcharges = Surcharges::of(body.get_operators_reader()?, self.locals(index, body)?, self.reach)?;
         let mut unchecked = Unchecked::new(&self.costs, self.imported);
         while !operators.eof() {
             let (operator, at) = operators.read_with_offset()?;

@@ -23,6 +23,8 @@ use rustorium_types::{
 use thiserror::Error;
 use wasmparser::{FuncValidatorAllocations, Parser, Payload, ValidPayload, Validator};
 
+use crate::gas::Reach;
+
 mod agreement;
 mod features;
 mod function;
@@ -69,8 +71,8 @@ pub(crate) struct Validated {
     pub(crate) stack_units: Vec<u32>,
     /// What compiling it takes, beside its bytes.
     pub(crate) work: Work,
-    /// Its memory is, or can become, larger than what stays resident.
-    pub(crate) large_memory: bool,
+    /// How large its memory is or can become.
+    pub(crate) reach: Reach,
 }
 
 /// What takes the compiler longer than a code's bytes tell.

@@ -32,7 +32,7 @@ const STEPS: usize = 900;
 /// Assertions that one function runs for those behind it.
 const STRIDE: usize = 32;
 /// What the longest takes: it reads six pages byte by byte, of a memory that may become large.
-const GAS: u64 = 400_000_000;
+const GAS: u64 = 600_000_000;
 /// Steps that grow a memory over our limit, and files that link modules to each other.
 const OVER_OUR_MEMORY: [(&str, usize); 5] = [
     ("wasm-v1/call.wast", 294),

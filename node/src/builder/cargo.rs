@@ -34,10 +34,10 @@ const PROFILE: [&str; 9] = [
 /// keeps the memory of an instance small, which is what makes instances cheap.
 const LINKER: [&str; 2] = ["-Clink-arg=--compress-relocations", "-Clink-arg=-zstack-size=65536"];
 
-/// Pages that a contract's memory can have unless its manifest says otherwise: 2 MiB. The loads of a memory that can
-/// become larger cost ten times as much. `[package.metadata.rustorium] memory-pages = 256` asks for all that a chain
-/// allows.
-const MEMORY_PAGES: u32 = 32;
+/// Pages that a contract's memory can have unless its manifest says otherwise: 1 MiB. The loads of a memory that can
+/// become larger cost more than twice as much, and beyond 2 MiB ten times as much. `[package.metadata.rustorium] memory-pages =
+/// 256` asks for all that a chain allows.
+const MEMORY_PAGES: u32 = 16;
 const PAGE_BYTES: u64 = 64 << 10;
 
 /// What would change the bytes if it came from whoever runs this.

@@ -179,10 +179,28 @@ fn memory() -> Vec<Class> {
         ),
         class("memory.size", "(local.set $a (i32.xor (local.get $a) (memory.size)))".repeat(UNROLLED)),
     ];
+    for pages in [8_u32, 15, 31, 128, 255] {
+        all.push(Class { pages, ..class(format!("loads, {} KiB", pages * 64), walk.clone()) });
+    }
+    // A frame pushes its caller's memory out of the caches, and the caller walks through all of that once.
+    let round_trip = |pages: u32| {
+        format!(
+            "(local.set $b (i32.const {})) (loop {walk} (br_if 0 (local.tee $b (i32.sub (local.get $b) (i32.const 1))))) (local.set $b (i32.const 13))",
+            pages * 1_024 / UNROLLED as u32
+        )
+    };
+    for pages in [8, 15, 31] {
+        let name = format!("loads, {} KiB, behind a frame as large", pages * 64);
+        all.push(Class { pages, ..class(name, format!("{} {}", view("touch", 0), round_trip(pages))) });
+    }
+    if let Some(index) = heavy::all().iter().position(|heavy| heavy.name == "16 pages") {
+        let frame = query(&format!("(i32.const {})", HEAVY + 33 * index), 1_048, 4, 0);
+        let code = format!("{frame} {}", round_trip(31));
+        all.push(Class { pages: 31, ..class("loads, 1984 KiB, behind a frame of 16 pages", code) });
+    }
     for pages in [8_u32, 31, 128] {
         // The most of it that is a power of two.
         let pages_walked = 1 << pages.ilog2();
-        all.push(Class { pages, ..class(format!("loads, {} KiB", pages_walked * 64), walk.clone()) });
         // What is stored is an address, so that whoever walks here later goes on.
         let store = format!(
             "{RANDOM} (i64.store offset=65536 (i32.and (i32.shr_u (local.get $r) (i32.const 4)) (i32.const {})) (i64.extend_i32_u (local.get $p)))",
@@ -276,7 +294,7 @@ fn frames() -> Vec<Class> {
         let address = format!("(i32.const {})", HEAVY + 33 * index);
         all.push(class(format!("frame of {}", heavy.name), query(&address, 1_048, 4, 0)));
     }
-    for pages in [8, 31, 127] {
+    for pages in [1, 8, 15, 31, 127] {
         all.push(Class { pages, ..class(format!("frame of {} pages, touched", pages + 1), view("touch", 0)) });
     }
     all

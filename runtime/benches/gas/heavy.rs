@@ -34,6 +34,7 @@ pub fn all() -> Vec<Heavy> {
         heavy("a full table", 1, &format!("(table 8192 funcref) (elem (i32.const 0) func {listed}) {functions}")),
         heavy("256 globals", 1, &global.repeat(255)),
         heavy("900 KiB of code", 1, &code),
+        heavy("16 pages", 16, ""),
         heavy("a large image", 64, r#"(data (i32.const 0) "x") (data (i32.const 4194000) "x")"#),
     ]
 }

@@ -23,8 +23,8 @@ use crate::{
     heavy,
 };
 
-/// Gas of a transaction: the most that a chain allows.
-const GAS: u64 = 100_000_000;
+/// Gas of a transaction: a block's, more than a chain allows, so that there are many rounds beside a memory of 16 MiB.
+const GAS: u64 = 1_000_000_000;
 /// Functions that calls through the table can go to.
 const TARGETS: usize = 64;
 /// Bytes from one address of the chain to the place of the next: a line of the machine's cache.
@@ -69,6 +69,7 @@ impl World {
         let config = RuntimeConfig { executions: 2, module_bytes: MODULE_BYTES, ..RuntimeConfig::default() };
         let mut chain = Chain::with(config);
         chain.fund(ALICE, 1 << 100);
+        chain.block.limits.transaction_gas = Gas(GAS);
         let heavy = heavy::all().iter().map(|heavy| deploy(&mut chain, &heavy.wat)).collect();
         Self { chain, heavy }
     }
@@ -155,10 +156,16 @@ fn module(classes: &[(&Class, usize)], pages: u32) -> String {
         .map(|index| format!("(func $t{index} (param i64) (result i64) (i64.xor (local.get 0) (i64.const {index})))"))
         .collect();
     let elements: String = (0..TARGETS).map(|index| format!("$t{index} ")).collect();
-    // A full round trip over lines of the memory behind the first page, in no order that can be foreseen.
-    let mask = (1u32 << (pages * (65_536 / LINE)).ilog2()) - 1;
+    // A full round trip over all lines of the memory behind the first page, in no order that can be foreseen: a linear
+    // congruence whose factor less one has every prime that the number of lines has.
+    let lines = pages * (65_536 / LINE);
+    let factor = 60 * pages + 1;
     // A memory that says how large it may become, as the builder's do; others are large.
-    let most = if pages < 32 { 32 } else { 256 };
+    let most = match pages {
+        ..16 => 16,
+        16..32 => 32,
+        _ => 256,
+    };
     contract_of_memory(
         &format!("{} {most}", pages + 1),
         &format!(
@@ -185,7 +192,7 @@ fn module(classes: &[(&Class, usize)], pages: u32) -> String {
             (func (export "view.grow") (local $i i32)
                 (loop
                     (i32.store (i32.shl (memory.grow (i32.const 1)) (i32.const 16)) (i32.const 1))
-                    (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 16)))))
+                    (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 14)))))
             (func (export "view.touch") (local $i i32)
                 (loop (i64.store (i32.add (i32.const 65536) (local.get $i)) (i64.const 1))
                     (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 4096))) (i32.const {touched})))))
@@ -202,9 +209,9 @@ fn module(classes: &[(&Class, usize)], pages: u32) -> String {
                 (loop $chain
                     (i32.store (i32.add (i32.const 65536) (i32.mul (local.get $a) (i32.const {LINE})))
                         (i32.add (i32.const 65536) (i32.mul (i32.const {LINE})
-                            (i32.and (i32.add (i32.mul (local.get $a) (i32.const 1664525)) (i32.const 1013904223))
-                                (i32.const {mask})))))
-                    (br_if $chain (i32.le_u (local.tee $a (i32.add (local.get $a) (i32.const 1))) (i32.const {mask}))))
+                            (i32.rem_u (i32.add (i32.mul (local.get $a) (i32.const {factor})) (i32.const 65537))
+                                (i32.const {lines})))))
+                    (br_if $chain (i32.lt_u (local.tee $a (i32.add (local.get $a) (i32.const 1))) (i32.const {lines}))))
                 (local.set $a (i32.load (i32.const 1088))) (local.set $b (i32.load (i32.const 1092)))
                 (local.set $p (i32.const 65536)) (local.set $q (i32.const 20480))
                 (local.set $some (i32.load (i32.const 1096))) (local.set $zero (i32.load (i32.const 1100)))

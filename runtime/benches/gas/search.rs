@@ -2,24 +2,31 @@
 //!
 //! A candidate is some classes, how often each comes in a round, and how much memory it walks through. A first
 //! population is drawn at random: its mean is what a module takes on average. Then the slowest are varied until the
-//! time is up. Both are measured again at the end, in turns, since a machine is not equally fast all the time.
+//! time is up. Both are measured again at the end, several times in turns, and the middle one counts: a machine is not
+//! equally fast all the time.
 
 use std::time::{Duration, Instant};
 
 use crate::{
     classes::{self, Class},
     machine::World,
+    middle,
 };
 
 /// Candidates that are drawn at random, whose mean is the average module.
-const POPULATION: usize = 60;
+const POPULATION: usize = 200;
 /// Candidates that are varied.
 const PARENTS: usize = 8;
+/// Times that each is measured at the end, all others in between.
+const FINAL_TURNS: usize = 5;
 /// Classes of a candidate at the most.
 const GENES: usize = 8;
 /// Gas of a measurement, and of the last ones.
-const GAS: u64 = 4_000_000;
+const GAS: u64 = 8_000_000;
 const FINAL_GAS: u64 = 40_000_000;
+/// How many times as much where the memory is larger than what stays resident: to set it up takes milliseconds, which
+/// vary, and which are taken off.
+const LARGE: u64 = 5;
 /// Gas of a block.
 const BLOCK: f64 = 1e9;
 /// How many times longer than the average one the slowest may take.
@@ -56,7 +63,7 @@ impl Search {
     }
 
     fn pages(&mut self) -> u32 {
-        [1, 1, 8, 31, 127, 255][self.random.below(6)]
+        [1, 1, 8, 15, 31, 127, 255][self.random.below(7)]
     }
 
     fn draw(&mut self) -> Candidate {
@@ -87,7 +94,9 @@ impl Search {
         let genes: Vec<(&Class, usize)> =
             candidate.genes.iter().map(|(class, times)| (&self.classes[*class], *times)).collect();
         let needed = genes.iter().map(|(class, _)| class.pages).max().unwrap_or(1);
-        let mut machine = self.world.machine(&genes, candidate.pages.max(needed))?;
+        let pages = candidate.pages.max(needed);
+        let mut machine = self.world.machine(&genes, pages)?;
+        let gas = if pages < 32 { gas } else { LARGE * gas };
         machine.speed(gas, repeats).map(|speed| speed.ns_per_gas())
     }
 
@@ -113,6 +122,12 @@ pub fn run(seconds: u64, seed: u64) {
     let population: Vec<Candidate> = ranked.iter().map(|(_, candidate)| candidate.clone()).collect();
     let mut tried = ranked.len();
     while Instant::now() < until {
+        // A disturbance may outlast a measurement: of those that are varied each is looked at again now and then.
+        let parent = search.random.below(PARENTS.min(ranked.len()));
+        if search.random.below(4) == 0 {
+            let again = search.measure(&ranked[parent].1.clone(), GAS, 2).unwrap_or_default();
+            ranked[parent].0 = ranked[parent].0.min(again);
+        }
         ranked.sort_by(|(one, _), (other, _)| other.total_cmp(one));
         ranked.truncate(PARENTS);
         // Now and then something new, lest the search stays where it began.
@@ -125,8 +140,8 @@ pub fn run(seconds: u64, seed: u64) {
             }
         };
         let Some(mut speed) = search.measure(&child, GAS, 2) else { continue };
-        // A disturbance makes a candidate look slow: the slow are looked at again.
-        if speed > ranked[0].0 {
+        // A disturbance makes a candidate look slow: those that would be varied are looked at again.
+        if speed > ranked[ranked.len().min(PARENTS) - 1].0 {
             speed = speed.min(search.measure(&child, GAS, 5).unwrap_or_default());
         }
         if speed > ranked[0].0 {
@@ -146,14 +161,16 @@ pub fn run(seconds: u64, seed: u64) {
 
 /// The slowest of the slow, and the mean of the first population, measured once more.
 fn finale(search: &mut Search, slow: &[(f64, Candidate)], population: &[Candidate]) -> ((f64, String), f64) {
-    let mut again = |candidate| search.measure(candidate, FINAL_GAS, 3).unwrap_or_default();
-    let mean = population.iter().map(&mut again).sum::<f64>() / population.len() as f64;
-    let measured: Vec<f64> = slow.iter().map(|(_, candidate)| again(candidate)).collect();
-    let slowest = measured
-        .into_iter()
-        .zip(slow)
-        .map(|(speed, (_, candidate))| (speed, search.describe(candidate)))
-        .max_by(|(one, _), (other, _)| one.total_cmp(other))
-        .unwrap();
-    (slowest, mean)
+    let candidates: Vec<&Candidate> = population.iter().chain(slow.iter().map(|(_, candidate)| candidate)).collect();
+    let mut measured = vec![Vec::new(); candidates.len()];
+    for _ in 0..FINAL_TURNS {
+        for (candidate, speeds) in candidates.iter().zip(&mut measured) {
+            speeds.push(search.measure(candidate, FINAL_GAS, 3).unwrap_or_default());
+        }
+    }
+    let measured: Vec<f64> = measured.into_iter().map(|speeds| middle(speeds, |speed| *speed)).collect();
+    let (average, slowest) = measured.split_at(population.len());
+    let mean = average.iter().sum::<f64>() / average.len() as f64;
+    let slowest = slowest.iter().zip(slow).max_by(|(one, _), (other, _)| one.total_cmp(other)).unwrap();
+    ((*slowest.0, search.describe(&slowest.1.1)), mean)
 }

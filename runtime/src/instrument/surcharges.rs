@@ -1,9 +1,10 @@
 //! What an instruction costs because of what is around it, as `nop`s before it: they are compiled to nothing and
 //! cost [`SURCHARGE`] each.
 //!
-//! - **Loads and stores of a large memory.** A memory of more pages than stay resident does not fit the machine's
-//!   caches, nor do its addresses: a load waits for memory itself, ten times as long as one of a small memory. A module
-//!   pays for that if its memory can become as large: it starts larger, or has `memory.grow` and no smaller maximum.
+//! - **Loads and stores of a large memory.** A memory of more than 1 MiB does not fit the machine's second cache, beside
+//!   what callees use of it, and a load waits for the third. A memory of more pages than stay resident does not fit the
+//!   machine's caches, nor do its addresses: a load waits for memory itself, ten times as long as one of a small memory. A
+//!   module pays for that if its memory can become as large: it starts larger, or has `memory.grow` and no smaller maximum.
 //! - **Locals that meet.** Where two ways through a function meet, a local that was set on one of them may be in
 //!   different registers or places of the stack, and the compiler moves it there, on either way: two hundred locals take
 //!   100 ns on a way that has no instruction. A block, loop or condition pays for the locals that are set inside of
@@ -11,14 +12,17 @@
 
 use wasmparser::Operator;
 
-use crate::gas::{self, SURCHARGE};
+use crate::gas::{self, Reach, SURCHARGE};
 
-/// Units of a load: with the load's own price, what waiting for memory takes.
-const LARGE_LOAD: u32 = 10;
+/// Units of a load that waits for the third cache.
+const MEDIUM_LOAD: u32 = 2;
+/// Units of a load: with the load's own price, what waiting for memory takes, up to 160 ns; no more than a check lets
+/// through.
+const LARGE_LOAD: u32 = 14;
 /// Units of a store: behind a few of them the machine waits, too.
 const LARGE_STORE: u32 = 1;
 /// Units of a fill, whose price is more than an instruction's can be.
-const FILL: u32 = 1;
+const FILL: u32 = 7;
 /// Locals that registers hold; moving those is part of any instruction's price.
 const REGISTERS: u32 = 16;
 /// Locals moved for a unit: half a nanosecond each.
@@ -27,7 +31,7 @@ const MOVED_LOCALS: u32 = SURCHARGE as u32;
 /// The surcharges of one function.
 #[derive(Debug, Default)]
 pub(super) struct Surcharges {
-    large_memory: bool,
+    reach: Reach,
     /// Of each block, loop and condition in order, its units.
     blocks: Vec<u32>,
     next: usize,
@@ -38,7 +42,7 @@ impl Surcharges {
     pub(super) fn of<'a>(
         operators: impl IntoIterator<Item = wasmparser::Result<Operator<'a>>>,
         locals: u32,
-        large_memory: bool,
+        reach: Reach,
     ) -> wasmparser::Result<Self> {
         let mut blocks = Vec::new();
         // The blocks around the place that is looked at, and how often a local was set when each began.
@@ -60,7 +64,7 @@ impl Surcharges {
                 _ => {}
             }
         }
-        Ok(Self { large_memory, blocks, next: 0 })
+        Ok(Self { reach, blocks, next: 0 })
     }
 
     /// Units to pay with the instruction that comes next; a loop's are paid in each of its rounds.
@@ -72,9 +76,12 @@ impl Surcharges {
                 units
             }
             Operator::MemoryFill { .. } => FILL,
-            _ if self.large_memory && gas::is_load(operator) => LARGE_LOAD,
-            _ if self.large_memory && gas::is_store(operator) => LARGE_STORE,
-            _ => 0,
+            _ => match self.reach {
+                Reach::Medium if gas::is_load(operator) => MEDIUM_LOAD,
+                Reach::Large if gas::is_load(operator) => LARGE_LOAD,
+                Reach::Large if gas::is_store(operator) => LARGE_STORE,
+                _ => 0,
+            },
         }
     }
 }
@@ -87,7 +94,7 @@ mod tests {
     use super::*;
 
     /// The instructions that have surcharges, by index, and how many units.
-    fn surcharges(body: &str, large_memory: bool) -> Vec<(usize, u32)> {
+    fn surcharges(body: &str, reach: Reach) -> Vec<(usize, u32)> {
         let locals = 100;
         let wasm =
             wat::parse_str(format!("(module (memory 1) (func (local {}) {body}))", "i64 ".repeat(locals))).unwrap();
@@ -99,7 +106,7 @@ mod tests {
             })
             .unwrap();
         let operators = || body.get_operators_reader().unwrap().into_iter();
-        let mut surcharges = Surcharges::of(operators(), locals as u32, large_memory).unwrap();
+        let mut surcharges = Surcharges::of(operators(), locals as u32, reach).unwrap();
         let units = operators().map(|operator| surcharges.units(&operator.unwrap()));
         units.enumerate().filter(|(_, units)| *units > 0).collect()
     }
@@ -111,17 +118,25 @@ mod tests {
     #[test]
     fn loads_of_a_memory_that_can_be_large_cost_more() {
         let body = "(drop (i64.load (i32.const 0))) (i64.store (i32.const 0) (i64.const 0))";
-        assert_eq!(surcharges(body, true), [(1, LARGE_LOAD), (5, LARGE_STORE)]);
-        assert_eq!(surcharges(body, false), []);
+        assert_eq!(surcharges(body, Reach::Large), [(1, LARGE_LOAD), (5, LARGE_STORE)]);
+        assert_eq!(surcharges(body, Reach::Medium), [(1, MEDIUM_LOAD)]);
+        assert_eq!(surcharges(body, Reach::Small), []);
     }
 
     #[test]
     fn a_block_pays_for_the_locals_that_are_set_inside_of_it() {
-        assert_eq!(surcharges(&format!("(block {})", set(16)), false), [], "registers hold them");
-        assert_eq!(surcharges(&format!("(block {})", set(17)), false), [(0, 1)]);
-        assert_eq!(surcharges(&format!("(block (block {}) {})", set(90), set(1)), false), [(0, 2), (1, 2)]);
-        assert_eq!(surcharges(&format!("(block {0} {0} {0})", set(40)), false), [(0, 2)], "no more than there are");
-        assert_eq!(surcharges(&format!("(loop (if (i32.const 1) (then {})))", set(90)), false), [(0, 2), (2, 2)]);
-        assert_eq!(surcharges(&set(90), false), [], "nothing meets");
+        assert_eq!(surcharges(&format!("(block {})", set(16)), Reach::Small), [], "registers hold them");
+        assert_eq!(surcharges(&format!("(block {})", set(17)), Reach::Small), [(0, 1)]);
+        assert_eq!(surcharges(&format!("(block (block {}) {})", set(90), set(1)), Reach::Small), [(0, 2), (1, 2)]);
+        assert_eq!(
+            surcharges(&format!("(block {0} {0} {0})", set(40)), Reach::Small),
+            [(0, 2)],
+            "no more than there are"
+        );
+        assert_eq!(
+            surcharges(&format!("(loop (if (i32.const 1) (then {})))", set(90)), Reach::Small),
+            [(0, 2), (2, 2)]
+        );
+        assert_eq!(surcharges(&set(90), Reach::Small), [], "nothing meets");
     }
 }

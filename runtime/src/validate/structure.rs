@@ -12,7 +12,7 @@ use super::{
     limits, names, names::shown,
 };
 use crate::{
-    gas::RESIDENT_PAGES,
+    gas::Reach,
     host::{HostFunction, WasmType},
 };
 
@@ -246,7 +246,7 @@ impl Structure {
             functions: self.exports.into_iter().map(|(name, _)| name).collect(),
             stack_units: self.stack_units,
             work: self.work,
-            large_memory: pages > u64::from(RESIDENT_PAGES),
+            reach: Reach::of(pages),
         })
     }
 }

@@ -63,17 +63,17 @@ macro_rules! host_table {
     ($callback:ident) => {
         $callback! {
             /// The arguments of this call: `borsh` of one struct.
-            fn arguments() -> bytes, gas 200 + 1;
+            fn arguments() -> bytes, gas 260 + 1;
             /// The whole last result of kind `bytes`, `maybe_bytes` or `outcome`, for a buffer that was too small.
-            fn rest() -> bytes, gas 200 + 1;
+            fn rest() -> bytes, gas 260 + 1;
             /// What this call returns, `borsh`; the last one counts.
-            fn return_data(data: bytes) -> unit, gas 200 + 1;
+            fn return_data(data: bytes) -> unit, gas 260 + 1;
             /// Ends this call with an error of the contract's own: its name, and `borsh` of its fields.
-            fn fail(name: bytes, fields: bytes) -> never, gas 200 + 1;
+            fn fail(name: bytes, fields: bytes) -> never, gas 260 + 1;
             /// Ends this call with a trap that says why.
             fn panic(message: bytes) -> never, gas 200 + 8;
             /// A line for whoever runs or debugs the contract; not part of any result.
-            fn log(message: bytes) -> unit, gas 800 + 20;
+            fn log(message: bytes) -> unit, gas 800 + 25;
             /// The value under a key of this contract's storage.
             fn storage_read(key: bytes) -> maybe_bytes, gas 3_000 + 1;
             /// Puts a value under a key of this contract's storage. Traps in a view.
@@ -81,40 +81,40 @@ macro_rules! host_table {
             /// Removes a key of this contract's storage. Traps in a view.
             fn storage_remove(key: bytes) -> unit, gas 20_000 + 3;
             /// Who called: an account or a contract. A view called from outside has no caller.
-            fn caller() -> maybe_fixed(33), gas 150 + 0;
+            fn caller() -> maybe_fixed(33), gas 200 + 0;
             /// This contract's address.
-            fn this() -> fixed(33), gas 150 + 0;
+            fn this() -> fixed(33), gas 200 + 0;
             /// The native value that came with this call; it is in the balance already.
-            fn value() -> fixed(16), gas 150 + 0;
+            fn value() -> fixed(16), gas 200 + 0;
             /// An address's native balance.
             fn balance(address: fixed(33)) -> fixed(16), gas 4_000 + 0;
             /// The block's height.
-            fn height() -> u64, gas 150 + 0;
+            fn height() -> u64, gas 200 + 0;
             /// The block's time, in milliseconds since the Unix epoch.
-            fn time() -> u64, gas 150 + 0;
+            fn time() -> u64, gas 200 + 0;
             /// The genesis hash, which names the chain.
-            fn genesis_hash() -> fixed(32), gas 150 + 0;
+            fn genesis_hash() -> fixed(32), gas 200 + 0;
             /// Sends native value; a contract that receives it runs `receive`. Traps in a view.
-            fn transfer(to: fixed(33), amount: fixed(16), gas_limit: u64) -> outcome, gas 20_000 + 1;
+            fn transfer(to: fixed(33), amount: fixed(16), gas_limit: u64) -> outcome, gas 28_000 + 1;
             /// Runs a method of another contract. A gas limit of 0 is all but 1/64 of what is left. Traps in a view.
-            fn call(contract: fixed(33), method: bytes, arguments: bytes, value: fixed(16), gas_limit: u64) -> outcome, gas 6_000 + 1;
+            fn call(contract: fixed(33), method: bytes, arguments: bytes, value: fixed(16), gas_limit: u64) -> outcome, gas 20_000 + 1;
             /// Runs a view of a contract, this one included.
-            fn query(contract: fixed(33), view: bytes, arguments: bytes, gas_limit: u64) -> outcome, gas 6_000 + 1;
+            fn query(contract: fixed(33), view: bytes, arguments: bytes, gas_limit: u64) -> outcome, gas 20_000 + 1;
             /// Makes a contract; the result is its address, 33 bytes, and what `init` returned. The admin is an address or
             /// no bytes. Traps in a view.
             fn instantiate(code: fixed(32), salt: fixed(32), admin: bytes, label: bytes, arguments: bytes, value: fixed(16), gas_limit: u64) -> outcome, gas 30_000 + 1;
             /// Says that something happened: an event's name, and `borsh` of its fields. Traps in a view.
             fn emit(name: bytes, fields: bytes) -> unit, gas 4_000 + 10;
             /// SHA-256 (FIPS 180-4).
-            fn sha256(data: bytes) -> fixed(32), gas 400 + 3;
+            fn sha256(data: bytes) -> fixed(32), gas 600 + 5;
             /// Keccak-256 with the padding of the original submission, as Ethereum uses it.
-            fn keccak256(data: bytes) -> fixed(32), gas 1_600 + 12;
+            fn keccak256(data: bytes) -> fixed(32), gas 2_800 + 19;
             /// BLAKE3.
-            fn blake3(data: bytes) -> fixed(32), gas 400 + 4;
+            fn blake3(data: bytes) -> fixed(32), gas 600 + 6;
             /// Poseidon of two BN254 scalars, with circom's parameters. Traps if one is not below the modulus.
-            fn poseidon(left: fixed(32), right: fixed(32)) -> fixed(32), gas 32_000 + 0;
+            fn poseidon(left: fixed(32), right: fixed(32)) -> fixed(32), gas 58_000 + 0;
             /// Whether an ed25519 signature is valid by ZIP-215: 1 or 0.
-            fn ed25519_verify(public_key: fixed(32), signature: fixed(64), message: bytes) -> flag, gas 180_000 + 6;
+            fn ed25519_verify(public_key: fixed(32), signature: fixed(64), message: bytes) -> flag, gas 330_000 + 14;
         }
     };
 }
