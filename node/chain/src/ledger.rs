@@ -12,7 +12,7 @@
 //! proposed again.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -375,13 +375,17 @@ impl Ledger {
 
     /// Goes on in the next epoch, whose lanes may be others.
     fn enter(&mut self, header: &Header) -> Result<(), LogError> {
+        let own = |ledger: &Self| {
+            let end = ledger.own_lane().and_then(|lane| ledger.waiting.end(lane));
+            end.map(|end| (end.lane, end.generation))
+        };
+        let before = own(self);
         self.rules.pass(header);
         let strays = self.waiting.enter(&self.rules.lanes(&self.head));
-        if strays.is_empty() {
-            return Ok(());
+        if own(self) != before {
+            self.open_lane();
         }
-        self.open_lane();
-        self.adopt(strays)
+        if strays.is_empty() { Ok(()) } else { self.adopt(strays) }
     }
 
     /// Whoever waits for the own lane's records waits for as many others as its validators are.
@@ -393,7 +397,8 @@ impl Ledger {
     /// Logs once more, in the own lane, what waited in lanes that are no more: nothing that was accepted is lost.
     /// What others log too comes to nothing the second time.
     fn adopt(&mut self, strays: Vec<(LanePosition, Logged)>) -> Result<(), LogError> {
-        let mut tickets = self.tickets.take().into_iter().peekable();
+        let places: BTreeSet<LanePosition> = strays.iter().map(|(before, _)| *before).collect();
+        let mut tickets = self.tickets.take(|position| places.contains(&position));
         let mut appended: Option<(LanePosition, Vec<Bytes>)> = None;
         for (before, Logged { record, .. }) in strays {
             let Some(position) = self.own_lane().and_then(|lane| self.waiting.end(lane)) else { return Ok(()) };
@@ -402,8 +407,7 @@ impl Ledger {
             if is_logged {
                 appended.get_or_insert_with(|| (position, Vec::new())).1.push(bytes);
             }
-            let is_its = |(_, accepted): &(_, Accepted)| accepted.position == before;
-            if let Some((answer, accepted)) = tickets.next_if(is_its) {
+            if let Some((answer, accepted)) = tickets.pop_front_if(|(_, accepted)| accepted.position == before) {
                 if is_logged {
                     self.tickets.push(answer, Accepted { position, ..accepted });
                 } else {

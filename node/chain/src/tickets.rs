@@ -8,15 +8,19 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::{
     handle::Promise,
+    log::LanePosition,
     submit::{Accepted, Refused},
 };
+
+/// Whom to tell, and what.
+type Ticket = (Promise<Result<Accepted, Refused>>, Accepted);
 
 /// The tickets of records in the own lane, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Tickets {
     /// Validators that must have a record besides this node.
     others: usize,
-    waiting: VecDeque<(Promise<Result<Accepted, Refused>>, Accepted)>,
+    waiting: VecDeque<Ticket>,
     /// The end of what this node has on disk.
     durable: u64,
     /// The end of what each other validator said to have on disk.
@@ -36,9 +40,11 @@ impl Tickets {
         self.waiting.push_back((answer, accepted));
     }
 
-    /// Takes out all, to be given other places.
-    pub(crate) fn take(&mut self) -> VecDeque<(Promise<Result<Accepted, Refused>>, Accepted)> {
-        std::mem::take(&mut self.waiting)
+    /// Takes out those of some places, in order, to be given others.
+    pub(crate) fn take(&mut self, places: impl Fn(LanePosition) -> bool) -> VecDeque<Ticket> {
+        let (taken, kept) = self.waiting.drain(..).partition(|(_, accepted)| places(accepted.position));
+        self.waiting = kept;
+        taken
     }
 
     /// How many wait.
@@ -87,7 +93,7 @@ impl Tickets {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{handle, log::LanePosition};
+    use crate::handle;
 
     fn wait_for(tickets: &mut Tickets, index: u64) -> handle::Handle<Result<Accepted, Refused>> {
         let (promise, handle) = handle::promise();
@@ -113,6 +119,19 @@ mod tests {
         assert_eq!(among.held([2; 32], 2), 2);
         assert_eq!(among.held([3; 32], 9), 1, "as far as this disk and two others have it");
         assert_eq!(among.is_final(4), 1);
+    }
+
+    #[test]
+    fn those_whose_places_stay_go_on_waiting() {
+        let mut tickets = Tickets::default();
+        tickets.enter(1, 0);
+        let handles: Vec<_> = (0..4).map(|index| wait_for(&mut tickets, index)).collect();
+        let moved = tickets.take(|position| position.index >= 2);
+        assert_eq!((moved.len(), tickets.len()), (2, 2));
+        assert_eq!(tickets.durable(2), 2);
+        drop(moved);
+        let answered: Vec<bool> = handles.into_iter().map(|handle| handle.wait().is_ok()).collect();
+        assert_eq!(answered, [true, true, false, false]);
     }
 
     #[test]
