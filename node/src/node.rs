@@ -17,6 +17,7 @@ use std::{
 
 use rustorium_chain::{
     chain::{Chain, ChainConfig, OpenError},
+    clock::Clock,
     fault::Fault,
     pipeline::{CommitPolicy, Published},
     storage::{Durability, StoreOptions},
@@ -331,7 +332,7 @@ fn chain_config(config: &Config, genesis: &Genesis, key: SigningKey) -> Result<C
         directory: config.data_dir.clone(),
         genesis: genesis.clone(),
         key,
-        clock: Arc::new(now),
+        clock: Clock::new(now),
         runtime,
         store: StoreOptions {
             durability,

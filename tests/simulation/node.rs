@@ -11,6 +11,7 @@ use std::{
 
 use rustorium_chain::{
     chain::{Chain, ChainConfig, OpenError},
+    clock::Clock,
     handle::Handle,
     machine::Machine,
     pipeline::CommitPolicy,
@@ -68,7 +69,7 @@ impl Node {
             directory: PathBuf::new(),
             genesis: self.genesis.clone(),
             key: people::validator(),
-            clock: Arc::new(move || Timestamp(clock.load(Ordering::SeqCst))),
+            clock: Clock::new(move || Timestamp(clock.load(Ordering::SeqCst))),
             runtime: self.runtime(),
             store: Self::store(),
             commit,

@@ -31,6 +31,7 @@ use rustorium_types::{
 use thiserror::Error;
 
 use crate::{
+    clock::Clock,
     consensus::ConsensusEngine,
     control::{self, Unfit},
     cut::{Results, Rules, UnsupportedGenesis},
@@ -48,7 +49,7 @@ use crate::{
         TransactionProcessor, certificate_entry,
     },
     metrics::Metrics,
-    pipeline::{Clock, CommitPolicy, Common, OnPublish, Parts, Pipeline, Seal, Subscribers},
+    pipeline::{CommitPolicy, Common, OnPublish, Parts, Pipeline, Seal, Stepped, Subscribers},
     snapshot::Snapshot,
     sole::{NotSole, Signer, Sole},
     storage::{Durability, Store, StoreError, StoreOptions},
@@ -196,12 +197,33 @@ impl Chain {
         Self::start(config, Network::default(), disks, None)
     }
 
+    /// As [`Chain::open_among`], on files of the caller's, with stages that run when the caller says so and on its
+    /// thread: one that executes at full speed is the runtime's `spawn`.
+    ///
+    /// # Errors
+    /// As [`Chain::open`].
+    pub fn open_stepped(config: ChainConfig, network: Network, disks: Disks) -> Result<(Self, Stepped), OpenError> {
+        let clock = config.clock.clone();
+        let (chain, parts) = Self::assemble(config, network, disks)?;
+        *chain.0.running() = Some(Running { pipeline: Pipeline::default(), _lock: None });
+        Ok((chain, Stepped::new(parts, clock)))
+    }
+
     fn start(
         config: ChainConfig,
         network: Network,
         disks: Disks,
         lock: Option<DirectoryLock>,
     ) -> Result<Self, OpenError> {
+        let (chain, parts) = Self::assemble(config, network, disks)?;
+        chain.0.store.room().be_patient();
+        let pipeline = Pipeline::start(parts).map_err(OpenError::Thread)?;
+        *chain.0.running() = Some(Running { pipeline, _lock: lock });
+        Ok(chain)
+    }
+
+    /// Brings the chain to the end of its log, and makes what its stages need.
+    fn assemble(config: ChainConfig, network: Network, disks: Disks) -> Result<(Self, Parts), OpenError> {
         let Disks { log: disk, segment_bytes, database } = disks;
         let rules = Rules::new(config.genesis)?;
         let public_key = config.key.public_key().0;
@@ -269,10 +291,7 @@ impl Chain {
             waiters: Arc::clone(&inner.waiters),
             commit: config.commit,
         };
-        inner.store.room().be_patient();
-        let pipeline = Pipeline::start(parts).map_err(OpenError::Thread)?;
-        *inner.running() = Some(Running { pipeline, _lock: lock });
-        Ok(Self(Arc::new(inner)))
+        Ok((Self(Arc::new(inner)), parts))
     }
 
     /// Submits a record: [`Record::to_bytes`](rustorium_types::record::Record::to_bytes) of a transaction, or of a

@@ -67,6 +67,9 @@ pub trait Application {
     /// The clock's time, as this chain takes it.
     fn time(&self) -> Timestamp;
 
+    /// A clock that only advances, to wait by.
+    fn elapsed(&self) -> Duration;
+
     /// Whether execution is so far that a block on top of `parent` may be made.
     fn is_ready(&self, parent: &Parent) -> bool;
 

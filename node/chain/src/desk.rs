@@ -11,10 +11,7 @@
 //! Blocks are headers here: consensus agrees on cuts, and what they take from the lanes is the chain's business. An
 //! ask whose handle is dropped is forgotten. Nothing here knows which driver asks, or in which runtime.
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -114,7 +111,8 @@ pub struct Desk {
 #[derive(Debug)]
 struct Proposal {
     parent: Parent,
-    asked: Instant,
+    /// Since when it is looked at.
+    since: Option<Duration>,
     answer: Promise<Header>,
 }
 
@@ -207,11 +205,13 @@ impl Desk {
     fn propose(&mut self, application: &mut dyn Application) -> Vec<(Promise<Header>, Header)> {
         let head = application.head().height;
         let mut proposed = Vec::new();
-        for asked in std::mem::take(&mut self.proposals) {
+        let now = application.elapsed();
+        for mut asked in std::mem::take(&mut self.proposals) {
             if asked.answer.is_abandoned() || asked.parent.height < head {
                 continue;
             }
-            if !self.is_due(&asked, application) {
+            let since = *asked.since.get_or_insert(now);
+            if !self.is_due(&asked.parent, now.saturating_sub(since), application) {
                 self.proposals.push(asked);
                 continue;
             }
@@ -224,14 +224,11 @@ impl Desk {
 
     /// A block is due when it takes records, when it certifies results that its parent could not, and now and then to
     /// show that the leader lives.
-    fn is_due(&self, asked: &Proposal, application: &dyn Application) -> bool {
-        let parent = &asked.parent;
+    fn is_due(&self, parent: &Parent, waited: Duration, application: &dyn Application) -> bool {
         let newest = application.results().height;
         let certifies = parent.state_height < self.fullest && parent.state_height < newest;
-        let has_reason = parent.height < Height(2)
-            || application.waiting(parent).records > 0
-            || certifies
-            || asked.asked.elapsed() >= BEAT;
+        let has_reason =
+            parent.height < Height(2) || application.waiting(parent).records > 0 || certifies || waited >= BEAT;
         has_reason && application.is_ready(parent)
     }
 
@@ -266,8 +263,9 @@ impl ConsensusEngine for Desk {
         Ok(None)
     }
 
-    fn patience(&self, _: &dyn Application) -> Option<Duration> {
-        let beats = self.proposals.iter().map(|asked| BEAT.saturating_sub(asked.asked.elapsed()));
+    fn patience(&self, application: &dyn Application) -> Option<Duration> {
+        let now = application.elapsed();
+        let beats = self.proposals.iter().map(|asked| (asked.since.unwrap_or(now) + BEAT).saturating_sub(now));
         let looks = self.verifications.iter().map(|_| LOOK).chain(self.finals.iter().map(|_| LOOK));
         beats.chain(looks).min()
     }
@@ -279,7 +277,7 @@ impl ConsensusEngine for Desk {
     fn hear(&mut self, ask: Ask) {
         match ask {
             Ask::Propose { parent, answer } => {
-                self.proposals.push(Proposal { parent, asked: Instant::now(), answer });
+                self.proposals.push(Proposal { parent, since: None, answer });
             }
             Ask::Verify { parent, header, answer } => {
                 self.verifications.push(Verification { parent, header, answer });

@@ -24,6 +24,7 @@ use rustorium_types::{
 };
 
 use crate::{
+    clock::Clock,
     consensus::{Application, ConsensusEngine, Finalised},
     cut::{Block, Parent, Results, Rules, Verdict},
     dev::DevTime,
@@ -31,7 +32,7 @@ use crate::{
     handle::Promise,
     log::{Kind, LanePosition, Log, LogError, certificate_entry, record_entry},
     metrics::Metrics,
-    pipeline::{Clock, Common},
+    pipeline::Common,
     room::{Pause, Room},
     storage::Store,
     submit::{Accepted, Refused},
@@ -106,7 +107,7 @@ pub(crate) struct Ledger {
     waiting: Waiting,
     tickets: Tickets,
     /// When to look for room again, on a full disk.
-    retry: Option<(Instant, Pause)>,
+    retry: Option<(Duration, Pause)>,
     /// Something was appended that is not durable.
     is_unsynced: bool,
     /// The block whose header is in the log and not durable.
@@ -120,7 +121,7 @@ pub(crate) struct Ledger {
     results: VecDeque<Results>,
     peers: Box<dyn Peers>,
     /// What blocks take that is not here, and when to ask for it.
-    sought: BTreeMap<Want, Instant>,
+    sought: BTreeMap<Want, Duration>,
     /// Whom to tell how far a lane is durable.
     stored: Vec<(Promise<LanePosition>, u32)>,
 }
@@ -189,7 +190,7 @@ impl Ledger {
     /// How long to wait if nothing happens.
     pub(crate) fn patience(&self, driver: &dyn ConsensusEngine) -> Duration {
         match self.retry {
-            Some((at, _)) => at.saturating_duration_since(Instant::now()),
+            Some((at, _)) => at.saturating_sub(self.clock.elapsed()),
             None => driver.patience(self).unwrap_or(IDLE).min(IDLE),
         }
     }
@@ -345,7 +346,7 @@ impl Ledger {
                     tracing::error!(%error, "the disk is full: nothing is accepted until there is room");
                 }
                 let mut pause = self.retry.map_or_else(Pause::default, |(_, pause)| pause);
-                self.retry = Some((Instant::now() + pause.next(), pause));
+                self.retry = Some((self.clock.elapsed() + pause.next(), pause));
                 Ok(())
             }
             outcome => outcome,
@@ -355,7 +356,7 @@ impl Ledger {
     /// Whether there is room, as far as is known; looks again when it is time to.
     pub(crate) fn has_room(&mut self) -> Result<bool, LogError> {
         let Some((at, _)) = self.retry else { return Ok(true) };
-        if Instant::now() < at {
+        if self.clock.elapsed() < at {
             return Ok(false);
         }
         let resumed = self.log.resume().and_then(|()| self.settle());
@@ -492,7 +493,11 @@ impl Application for Ledger {
     }
 
     fn time(&self) -> Timestamp {
-        self.executed.dev_time.at((self.clock)())
+        self.executed.dev_time.at(self.clock.time())
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.clock.elapsed()
     }
 
     fn is_ready(&self, parent: &Parent) -> bool {
@@ -523,7 +528,7 @@ impl Application for Ledger {
 
     fn seek(&mut self, parent: &Parent, header: &Header, is_final: bool) {
         let begin = self.begin(parent);
-        let now = Instant::now();
+        let now = self.clock.elapsed();
         for want in self.waiting.lacking(&begin, header, is_final) {
             // What comes by itself mostly comes at once.
             let since = *self.sought.entry(want).or_insert(now + SEEK_AFTER);

@@ -6,6 +6,7 @@
 pub mod cache;
 pub mod chain;
 pub mod check;
+pub mod clock;
 pub mod consensus;
 pub mod control;
 pub mod cut;

@@ -20,6 +20,7 @@ mod others;
 mod publish;
 mod root;
 mod seal;
+mod stepped;
 
 use std::{
     io,
@@ -29,12 +30,13 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use rustorium_types::id::{Gas, Timestamp};
+use rustorium_types::id::Gas;
 
 pub use commit::CommitPolicy;
 pub(crate) use publish::Subscribers;
 pub use publish::{OnPublish, Published};
 pub(crate) use seal::Seal;
+pub use stepped::Stepped;
 
 pub use crate::sole::{BEAT, QUIET};
 
@@ -56,9 +58,6 @@ const CHECKED_BATCHES: usize = 2;
 const BATCH_GAS_SHIFT: u32 = 2;
 /// Blocks between two stages. The sole driver seals a block when the one before it is executed.
 const BLOCKS: usize = 8;
-
-/// Tells the time: what a node hands in, for the chain reads no clock.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// What stages share.
 #[derive(Clone)]
@@ -85,6 +84,7 @@ pub(crate) struct Parts {
 }
 
 /// The running stages.
+#[derive(Default)]
 pub(crate) struct Pipeline {
     threads: Vec<JoinHandle<()>>,
 }

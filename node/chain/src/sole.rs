@@ -13,7 +13,7 @@
 
 mod pace;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use rustorium_types::{
@@ -109,7 +109,7 @@ impl Sole {
             return Ok(self.begun.clone());
         }
         let parent = application.head().clone();
-        let now = Instant::now();
+        let now = application.elapsed();
         self.pace.look(application.results().height == parent.height, now);
         if !self.pace.is_due(parent.height, application.waiting(&parent), now) {
             return Ok(None);
@@ -131,11 +131,11 @@ impl ConsensusEngine for Sole {
         application.make_durable(&block)?;
         self.begun = None;
         let certificate = self.signer.certify(&block.header, block.hash)?;
-        self.pace.sealed(block.records.is_empty(), Instant::now());
+        self.pace.sealed(block.records.is_empty(), application.elapsed());
         Ok(Some(Finalised { block, certificate }))
     }
 
     fn patience(&self, application: &dyn Application) -> Option<Duration> {
-        self.pace.patience(application.waiting(application.head()), Instant::now())
+        self.pace.patience(application.waiting(application.head()), application.elapsed())
     }
 }

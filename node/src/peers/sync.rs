@@ -251,7 +251,7 @@ mod tests {
             directory: directory.path().to_owned(),
             genesis: genesis.clone(),
             key: dev::validator_key(),
-            clock: Arc::new(crate::node::now),
+            clock: rustorium_chain::clock::Clock::new(crate::node::now),
             runtime: Runtime::new(RuntimeConfig::default()).unwrap(),
             store: StoreOptions { durability: Durability::None, ..StoreOptions::default() },
             commit: CommitPolicy::default(),

@@ -115,7 +115,7 @@ impl Place {
             directory: self.path().to_owned(),
             genesis: self.genesis.clone(),
             key: validator(),
-            clock: Arc::new(move || Timestamp(clock.load(Ordering::SeqCst))),
+            clock: Clock::new(move || Timestamp(clock.load(Ordering::SeqCst))),
             runtime: runtime(),
             store: StoreOptions::default(),
             commit: self.commit,

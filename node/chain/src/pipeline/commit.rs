@@ -67,7 +67,8 @@ pub(super) fn run(policy: CommitPolicy, from: &Receiver<()>, room: &Sender<()>, 
     }
 }
 
-fn commit(common: &Common) -> Result<(), Fault> {
+/// Commits what is executed.
+pub(super) fn commit(common: &Common) -> Result<(), Fault> {
     let started = Instant::now();
     let blocks = common.metrics.uncommitted_blocks.get();
     let _span = tracing::debug_span!("commit", blocks).entered();

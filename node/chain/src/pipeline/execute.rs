@@ -25,22 +25,26 @@ pub(super) fn run(
     common: &Common,
 ) -> Result<(), Fault> {
     while let Some(finalised) = next(from) {
-        let header = &finalised.block.header;
-        let records = finalised.block.records.len();
-        let span = tracing::debug_span!("execute", height = header.height.0, records).entered();
-        let effects = engine.execute(Arc::new(common.store.head_state()), header, &finalised.block.records)?;
-        common.store.stage(header.height, Arc::clone(&effects.writes))?;
-        drop(span);
-        let failed = effects.receipts.iter().filter(|receipt| !receipt.succeeded()).count();
-        common.metrics.transactions.add(effects.receipts.len() as u64);
-        common.metrics.failed.add(failed as u64);
-        common.metrics.no_ops.add(effects.no_ops.len() as u64);
-        common.metrics.gas.add(effects.gas_used.0);
-        common.metrics.execute_us.add_time(effects.duration);
-        common.metrics.block_records.add(records as u64);
-        if !hand_on(to, ExecutedFinal { finalised, effects }) {
+        if !hand_on(to, execute(engine, finalised, common)?) {
             break;
         }
     }
     Ok(())
+}
+
+/// Executes a block; the next may be executed then.
+pub(super) fn execute(engine: &Engine, finalised: Finalised, common: &Common) -> Result<ExecutedFinal, Fault> {
+    let header = &finalised.block.header;
+    let records = finalised.block.records.len();
+    let _span = tracing::debug_span!("execute", height = header.height.0, records).entered();
+    let effects = engine.execute(Arc::new(common.store.head_state()), header, &finalised.block.records)?;
+    common.store.stage(header.height, Arc::clone(&effects.writes))?;
+    let failed = effects.receipts.iter().filter(|receipt| !receipt.succeeded()).count();
+    common.metrics.transactions.add(effects.receipts.len() as u64);
+    common.metrics.failed.add(failed as u64);
+    common.metrics.no_ops.add(effects.no_ops.len() as u64);
+    common.metrics.gas.add(effects.gas_used.0);
+    common.metrics.execute_us.add_time(effects.duration);
+    common.metrics.block_records.add(records as u64);
+    Ok(ExecutedFinal { finalised, effects })
 }

@@ -25,9 +25,9 @@ use crate::{
 };
 
 /// Records whose signatures are checked together: a batch of 64 already costs half of 64 single ones.
-const CHECKED_RECORDS: usize = 256;
+pub(super) const CHECKED_RECORDS: usize = 256;
 /// Bytes of them.
-const CHECKED_BYTES: usize = 2 << 20;
+pub(super) const CHECKED_BYTES: usize = 2 << 20;
 /// Records that go to the log at once.
 const BATCH_RECORDS: usize = 1_024;
 /// Bytes of them.
@@ -35,10 +35,10 @@ const BATCH_BYTES: usize = 2 << 20;
 /// How long the log has to make room once the queue is closed.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// What waits for the log. One sender has as many nonces as its window has.
-const WAITING: Bounds = Bounds { items: 16_384, items_each: 768, bytes: 64 << 20 };
+pub(super) const WAITING: Bounds = Bounds { items: 16_384, items_each: 768, bytes: 64 << 20 };
 
 /// By sender; control records have none.
-type Waiting = Fair<Option<AccountId>, Taken>;
+pub(super) type Waiting = Fair<Option<AccountId>, Taken>;
 
 /// Runs until the queue is closed and empty, or the next stage has ended. No batch has more than `gas`, but for its
 /// last record. What there is no room for when the queue is closed was never accepted, and its tickets say so.
@@ -65,7 +65,8 @@ pub(super) fn run(submissions: &Submissions, judge: &Judge, gas: Gas, to: &Sende
     }
 }
 
-fn check(batch: Vec<Submission>, judge: &Judge, waiting: &mut Waiting, metrics: &Metrics) {
+/// Refuses what could never be executed; the rest waits for its sender's turn.
+pub(super) fn check(batch: Vec<Submission>, judge: &Judge, waiting: &mut Waiting, metrics: &Metrics) {
     if batch.is_empty() {
         return;
     }
@@ -95,7 +96,8 @@ fn check(batch: Vec<Submission>, judge: &Judge, waiting: &mut Waiting, metrics: 
     metrics.verify_us.add_time(started.elapsed());
 }
 
-fn next_batch(waiting: &mut Waiting, gas: Gas) -> Vec<Taken> {
+/// What goes to the log next.
+pub(super) fn next_batch(waiting: &mut Waiting, gas: Gas) -> Vec<Taken> {
     let mut batch = Vec::with_capacity(waiting.len().min(BATCH_RECORDS));
     let (mut batch_gas, mut batch_bytes) = (0, 0);
     while batch.len() < BATCH_RECORDS && batch_bytes < BATCH_BYTES && batch_gas < gas.0 {

@@ -62,19 +62,24 @@ pub(super) fn run(
     common: &Common,
 ) {
     while let Some(block) = next(from) {
-        let header = &block.block.sealed.header;
-        let _span = tracing::debug_span!("publish", height = header.height.0).entered();
-        let started = Instant::now();
-        waiters.tell(&block);
-        subscribers.tell(&block);
-        for (receipt, index) in block.block.receipts.iter().zip(0_u32..) {
-            tracing::trace!(transaction = %receipt.transaction, index, "executed");
-        }
-        common.metrics.publish_us.add_time(started.elapsed());
-        common.metrics.blocks.add(1);
+        publish(&block, subscribers, waiters, common);
         // One token says that there is something; a commit takes as long as dozens of blocks, which must not wait for it.
         if to.try_send(()) == Err(TrySendError::Disconnected(())) {
             return;
         }
     }
+}
+
+/// Tells everybody of a block.
+pub(super) fn publish(block: &Arc<Published>, subscribers: &Subscribers, waiters: &Waiters, common: &Common) {
+    let header = &block.block.sealed.header;
+    let _span = tracing::debug_span!("publish", height = header.height.0).entered();
+    let started = Instant::now();
+    waiters.tell(block);
+    subscribers.tell(block);
+    for (receipt, index) in block.block.receipts.iter().zip(0_u32..) {
+        tracing::trace!(transaction = %receipt.transaction, index, "executed");
+    }
+    common.metrics.publish_us.add_time(started.elapsed());
+    common.metrics.blocks.add(1);
 }

@@ -20,22 +20,11 @@ pub(super) fn run(
     committed: &Receiver<()>,
     common: &Common,
 ) -> Result<(), Fault> {
-    while let Some(ExecutedFinal { finalised, mut effects }) = next(from) {
-        let started = Instant::now();
-        let height = finalised.block.header.height;
-        let span = tracing::debug_span!("root", height = height.0, writes = effects.writes.len()).entered();
-        let (no_ops, execution) = (std::mem::take(&mut effects.no_ops), effects.duration);
-        let reverted_to = effects.reverted_to;
-        let snapshot = common.store.apply(effects.into_block(&finalised.block, finalised.certificate))?;
-        drop(span);
-        common.metrics.root_us.add_time(started.elapsed());
-        let root = snapshot.results_root(height)?;
-        let dev_time =
-            if snapshot.genesis().dev { DevTime::read(&common.store.head_state())? } else { DevTime::default() };
+    while let Some(executed) = next(from) {
+        let (known, published) = apply(executed, common)?;
         // The driver may have ended already.
-        let _ = results.send(Executed { results: Results { height, root }, dev_time });
-        let block = snapshot.block(height)?.ok_or(StoreError::NoBlock(height))?;
-        if !hand_on(to, Arc::new(Published { block, no_ops, reverted_to, execution, snapshot })) {
+        let _ = results.send(known);
+        if !hand_on(to, published) {
             break;
         }
         while common.store.uncommitted().bytes > UNCOMMITTED_BYTES {
@@ -45,4 +34,22 @@ pub(super) fn run(
         }
     }
     Ok(())
+}
+
+/// Makes an executed block visible. Answers what the driver has to know, and what others may.
+pub(super) fn apply(executed: ExecutedFinal, common: &Common) -> Result<(Executed, Arc<Published>), Fault> {
+    let ExecutedFinal { finalised, mut effects } = executed;
+    let started = Instant::now();
+    let height = finalised.block.header.height;
+    let span = tracing::debug_span!("root", height = height.0, writes = effects.writes.len()).entered();
+    let (no_ops, execution) = (std::mem::take(&mut effects.no_ops), effects.duration);
+    let reverted_to = effects.reverted_to;
+    let snapshot = common.store.apply(effects.into_block(&finalised.block, finalised.certificate))?;
+    drop(span);
+    common.metrics.root_us.add_time(started.elapsed());
+    let root = snapshot.results_root(height)?;
+    let dev_time = if snapshot.genesis().dev { DevTime::read(&common.store.head_state())? } else { DevTime::default() };
+    let block = snapshot.block(height)?.ok_or(StoreError::NoBlock(height))?;
+    let published = Arc::new(Published { block, no_ops, reverted_to, execution, snapshot });
+    Ok((Executed { results: Results { height, root }, dev_time }, published))
 }

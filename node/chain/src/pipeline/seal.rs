@@ -22,8 +22,8 @@ use crate::{
 
 /// The stage.
 pub(crate) struct Seal {
-    driver: Box<dyn ConsensusEngine>,
-    ledger: Ledger,
+    pub(super) driver: Box<dyn ConsensusEngine>,
+    pub(super) ledger: Ledger,
 }
 
 impl Seal {
@@ -110,7 +110,7 @@ impl Seal {
     }
 
     /// Lets the driver seal a block, and makes what was taken in durable; neither without room.
-    fn turn(&mut self) -> Result<Option<Finalised>, Fault> {
+    pub(super) fn turn(&mut self) -> Result<Option<Finalised>, Fault> {
         if !self.ledger.has_room()? {
             return Ok(None);
         }

@@ -6,7 +6,7 @@
 //!
 //! Deadlines are monotonic waits that order nothing in the chain.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustorium_types::id::Height;
 
@@ -26,17 +26,17 @@ pub(super) struct Pace {
     /// The newest block has records, so nothing certifies its result yet.
     is_open: bool,
     /// Since when execution has nothing to do.
-    idle_since: Option<Instant>,
-    next_cut: Instant,
+    idle_since: Option<Duration>,
+    next_cut: Duration,
 }
 
 impl Pace {
     pub(super) fn new(block_time: Duration, beats: bool, is_open: bool) -> Self {
-        Self { block_time, beats, is_open, idle_since: None, next_cut: Instant::now() }
+        Self { block_time, beats, is_open, idle_since: None, next_cut: Duration::ZERO }
     }
 
     /// Notes whether execution has come to the newest block.
-    pub(super) fn look(&mut self, is_idle: bool, now: Instant) {
+    pub(super) fn look(&mut self, is_idle: bool, now: Duration) {
         if is_idle {
             self.idle_since.get_or_insert(now);
         } else {
@@ -45,14 +45,14 @@ impl Pace {
     }
 
     /// Notes that a block was sealed.
-    pub(super) fn sealed(&mut self, is_empty: bool, now: Instant) {
+    pub(super) fn sealed(&mut self, is_empty: bool, now: Duration) {
         self.is_open = !is_empty;
         self.idle_since = None;
         self.next_cut = now + self.block_time;
     }
 
     /// Whether a block on top of this height is due.
-    pub(super) fn is_due(&self, parent: Height, waiting: Load, now: Instant) -> bool {
+    pub(super) fn is_due(&self, parent: Height, waiting: Load, now: Duration) -> bool {
         self.idle_since.is_some()
             && (parent < Height(2)
                 || waiting.mines > 0
@@ -60,11 +60,11 @@ impl Pace {
     }
 
     /// How long until a block is due if nothing happens; none if never.
-    pub(super) fn patience(&self, waiting: Load, now: Instant) -> Option<Duration> {
-        Some(self.deadline(waiting)?.saturating_duration_since(now))
+    pub(super) fn patience(&self, waiting: Load, now: Duration) -> Option<Duration> {
+        Some(self.deadline(waiting)?.saturating_sub(now))
     }
 
-    fn deadline(&self, waiting: Load) -> Option<Instant> {
+    fn deadline(&self, waiting: Load) -> Option<Duration> {
         let idle_since = self.idle_since?;
         if waiting.records > 0 {
             return Some(self.next_cut);
