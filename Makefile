@@ -3,7 +3,8 @@
 #   make demo     build, then see a contract written, deployed, called, watched and verified
 #   make test     every test of the workspace
 #   make simulate lives of nodes on bad disks: SEEDS of them (default 3000), from seed FIRST (default 1)
-#   make planted  plant bugs that the simulation must catch
+#   make simulate-networks  lives of networks of whole nodes: SEEDS of them (default 1000), from seed FIRST
+#   make planted  plant bugs that the simulations must catch
 #   make fuzz     each fuzz target for a minute; FUZZ_SECONDS=600 for longer
 #   make bench    measure; figures in target/bench/results.json
 #   make bench-peers  one transfer on Rustorium and on its peers; figures in target/peers/bench/results.json
@@ -12,7 +13,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build guests light-wasm demo test simulate planted fuzz bench bench-peers lint docs
+.PHONY: help setup build guests light-wasm demo test simulate simulate-networks planted fuzz bench bench-peers lint docs
 
 CONTRACTS := $(patsubst %/Cargo.toml,%,$(wildcard contracts/*/Cargo.toml examples/*/Cargo.toml))
 
@@ -48,11 +49,14 @@ test: light-wasm
 	@$(MAKE) --no-print-directory guests
 	cargo test --locked --workspace
 
-SEEDS ?= 3000
 FIRST ?= 1
 
 simulate: setup
-	SEEDS=$(SEEDS) FIRST=$(FIRST) cargo test --locked --workspace --test simulation \
+	SEEDS=$(or $(SEEDS),3000) FIRST=$(FIRST) cargo test --locked --workspace --test simulation \
+	  whatever_befalls -- --nocapture
+
+simulate-networks: setup
+	SEEDS=$(or $(SEEDS),1000) FIRST=$(FIRST) cargo test --locked --workspace --test networks \
 	  whatever_befalls -- --nocapture
 
 planted: setup

@@ -105,29 +105,13 @@ pub(crate) fn join(
                 certificates: for_consensus.certificates,
                 resolver: for_consensus.resolver,
             };
-            let start = start(&chain)?;
+            let start = Start::of(&chain)?.ok_or(MembershipError::Epoch)?;
             (Some(Consensus::start(settings, start, asks, ports, Arc::new(Log { failed: to_failed }))?), None)
         }
         None => (None, Some(asks)),
     };
     let peers = Peers::start(network, chain.clone(), keys.validator.clone(), who, ear, inbox, follows)?;
     Ok((chain, Membership { consensus, peers, failed }))
-}
-
-/// Where consensus goes on: behind the newest block that has a certificate.
-fn start(chain: &Chain) -> Result<Start, MembershipError> {
-    let epoch = |epoch| chain.validators_of(epoch)?.ok_or(MembershipError::Epoch);
-    match chain.snapshot().certifier() {
-        Some(sealed) => Ok(Start::After {
-            validators: epoch(sealed.header.epoch)?,
-            header: Box::new(sealed.header.clone()),
-            certificate: sealed.certificate.clone(),
-        }),
-        None => {
-            let rules = chain.rules()?;
-            Ok(Start::Genesis { parent: rules.first_parent(), validators: rules.epoch().validators.clone() })
-        }
-    }
 }
 
 impl Membership {

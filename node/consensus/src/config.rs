@@ -6,7 +6,7 @@ use bytes::Bytes;
 use commonware_codec::Decode;
 use commonware_consensus::simplex::{scheme::ed25519::Scheme, types::Finalization};
 use commonware_cryptography::Digested;
-use rustorium_chain::cut::Parent;
+use rustorium_chain::{chain::Chain, cut::Parent, storage::StoreError};
 use rustorium_types::{
     block::Header,
     certificate::{self, CertificateError, ValidatorSet, ValidatorSetError},
@@ -166,6 +166,25 @@ pub(crate) struct Origin {
 }
 
 impl Start {
+    /// Behind the newest final block of a chain that has a certificate, or at its genesis. None if the chain lacks what
+    /// it must have: the validators of that block's epoch.
+    ///
+    /// # Errors
+    /// When its database fails.
+    pub fn of(chain: &Chain) -> Result<Option<Self>, StoreError> {
+        let Some(sealed) = chain.snapshot().certifier().cloned() else {
+            let rules = chain.rules()?;
+            let validators = rules.epoch().validators.clone();
+            return Ok(Some(Self::Genesis { parent: rules.first_parent(), validators }));
+        };
+        let validators = chain.validators_of(sealed.header.epoch)?;
+        Ok(validators.map(|validators| Self::After {
+            header: Box::new(sealed.header.clone()),
+            certificate: sealed.certificate.clone(),
+            validators,
+        }))
+    }
+
     pub(crate) fn check(self, chain: Hash, epochs: Epochs) -> Result<Origin, StartError> {
         match self {
             Self::Genesis { parent, validators } => {

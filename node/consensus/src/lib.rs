@@ -62,6 +62,8 @@ mod event;
 mod journal;
 mod network;
 mod runtime;
+#[cfg(any(test, feature = "simulation"))]
+pub mod simulation;
 mod validator;
 
 #[cfg(test)]

@@ -6,7 +6,6 @@
 
 mod agreement;
 mod epochs;
-mod equivocator;
 mod evidence;
 mod faults;
 pub(crate) mod headers;

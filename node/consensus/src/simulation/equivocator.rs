@@ -13,11 +13,11 @@ use commonware_cryptography::blake3;
 use commonware_p2p::{Receiver as _, Recipients, Sender as _, utils::mux::Muxer};
 use commonware_runtime::{Spawner as _, Supervisor as _, deterministic};
 
-use super::world::{In, Out};
+use super::{In, Out};
 use crate::block::Digest;
 
 /// Lies on a channel of votes, in epoch 0.
-pub(crate) fn equivocate(context: &deterministic::Context, scheme: Scheme, votes: (Out, In)) {
+pub(super) fn equivocate(context: &deterministic::Context, scheme: Scheme, votes: (Out, In)) {
     context.child("equivocator").spawn(|context| async move {
         let (muxer, mut handle) = Muxer::new(context.child("muxer"), votes.0, votes.1);
         muxer.start();

@@ -2,13 +2,13 @@
 
 use super::{
     headers::Schedule,
-    world::{bad, good, simulate},
+    world::{Link, simulate, simulate_with},
 };
 use crate::Event;
 
 #[test]
 fn four_agree_on_blocks_with_certificates() {
-    simulate(1, Schedule::constant(4), 4, good, |mut world| async move {
+    simulate(1, Schedule::constant(4), 4, Link::GOOD, |mut world| async move {
         world.start_all().await;
         world.until_height(0..4, 40).await;
         // The ledgers have checked every certificate; without faults every block has its own.
@@ -25,7 +25,7 @@ fn four_agree_on_blocks_with_certificates() {
 
 #[test]
 fn one_alone_agrees_with_itself() {
-    simulate(1, Schedule::constant(1), 1, good, |mut world| async move {
+    simulate(1, Schedule::constant(1), 1, Link::GOOD, |mut world| async move {
         world.start_all().await;
         world.until_height(0..1, 20).await;
         world
@@ -34,8 +34,7 @@ fn one_alone_agrees_with_itself() {
 
 #[test]
 fn old_blocks_are_forgotten() {
-    simulate(1, Schedule::constant(1), 1, good, |mut world| async move {
-        world.retained = 100;
+    simulate_with(1, Schedule::constant(1), 1, Link::GOOD, 100, |mut world| async move {
         world.start_all().await;
         world.until_height(0..1, 1_100).await;
         world.crash(0).await;
@@ -48,7 +47,7 @@ fn old_blocks_are_forgotten() {
 #[test]
 fn a_seed_replays_exactly() {
     let life = || {
-        simulate(7, Schedule::constant(4), 4, bad, |mut world| async move {
+        simulate(7, Schedule::constant(4), 4, Link::BAD, |mut world| async move {
             world.start_all().await;
             world.until_height(0..4, 15).await;
             world

@@ -10,7 +10,7 @@ use rustorium_types::{
 use super::{
     headers::{BEGIN, CHAIN, Schedule, genesis, key},
     ledger::Ledger,
-    world::{bad, good, simulate},
+    world::{Link, simulate},
 };
 use crate::Event;
 
@@ -26,7 +26,7 @@ fn votes(events: &[Event], of: u64) -> Option<bool> {
 fn a_fifth_comes_and_the_first_goes() {
     for seed in [1, 2] {
         let sets = vec![vec![0, 1, 2, 3], vec![0, 1, 2, 3, 4], vec![1, 2, 3, 4]];
-        simulate(seed, Schedule { epoch_length: 10, sets }, 5, bad, |mut world| async move {
+        simulate(seed, Schedule { epoch_length: 10, sets }, 5, Link::BAD, |mut world| async move {
             world.start_all().await;
             world.until_height(0..5, 45).await;
             let events: Vec<Vec<Event>> = world.nodes.iter().map(|node| node.events.all()).collect();
@@ -44,7 +44,7 @@ fn a_fifth_comes_and_the_first_goes() {
 #[test]
 fn short_epochs_follow_each_other_with_crashes_between() {
     let sets = vec![vec![0, 1, 2, 3], vec![1, 2, 3, 4], vec![0, 2, 3, 4], vec![0, 1, 2, 3, 4]];
-    simulate(3, Schedule { epoch_length: 3, sets }, 5, bad, |mut world| async move {
+    simulate(3, Schedule { epoch_length: 3, sets }, 5, Link::BAD, |mut world| async move {
         world.start_all().await;
         for node in [1, 4, 2, 3] {
             let height = world.heights().into_iter().max().unwrap_or(0);
@@ -62,7 +62,7 @@ fn short_epochs_follow_each_other_with_crashes_between() {
 
 #[test]
 fn epochs_of_one_height() {
-    simulate(3, Schedule { epoch_length: 1, sets: vec![vec![0, 1, 2, 3]] }, 4, good, |mut world| async move {
+    simulate(3, Schedule { epoch_length: 1, sets: vec![vec![0, 1, 2, 3]] }, 4, Link::GOOD, |mut world| async move {
         world.start_all().await;
         world.until_height(0..4, 8).await;
         world
@@ -72,7 +72,7 @@ fn epochs_of_one_height() {
 #[test]
 fn who_slept_through_epochs_catches_up() {
     let sets = vec![vec![0, 1, 2, 3]];
-    simulate(4, Schedule { epoch_length: 5, sets }, 4, good, |mut world| async move {
+    simulate(4, Schedule { epoch_length: 5, sets }, 4, Link::GOOD, |mut world| async move {
         world.start_all().await;
         world.until_height(0..4, 3).await;
         world.crash(3).await;
@@ -105,7 +105,7 @@ fn sole_chain(schedule: &Schedule) -> Vec<(Header, Option<Bytes>)> {
 #[test]
 fn a_sole_chain_is_opened_to_four() {
     let schedule = Schedule { epoch_length: 10, sets: vec![vec![0], vec![0, 1, 2, 3]] };
-    simulate(2, schedule, 4, good, |mut world| async move {
+    simulate(2, schedule, 4, Link::GOOD, |mut world| async move {
         let blocks = sole_chain(&world.schedule);
         for node in &mut world.nodes {
             node.ledger = Ledger::of(blocks.clone());
@@ -130,7 +130,7 @@ fn a_sole_chain_is_opened_to_four() {
 fn a_lost_directory_is_made_up_from_the_chains_log() {
     // Never with the same key in the same epoch, in earnest: here nothing was voted for in the epoch yet.
     let schedule = Schedule { epoch_length: 10, sets: vec![vec![0], vec![0, 1, 2, 3]] };
-    simulate(2, schedule, 4, good, |mut world| async move {
+    simulate(2, schedule, 4, Link::GOOD, |mut world| async move {
         let blocks = sole_chain(&world.schedule);
         for node in 0..3 {
             world.nodes[node].ledger = Ledger::of(blocks.clone());

@@ -7,23 +7,21 @@ use commonware_utils::test_rng;
 use rustorium_types::certificate::ValidatorSet;
 
 use super::{
-    equivocator::equivocate,
     headers::{CHAIN, Schedule},
-    world::{good, simulate},
+    world::{Link, simulate},
 };
 use crate::{Event, Offence, block::Digest, committees::Committees};
 
 #[test]
 fn two_votes_of_a_view_are_evidence() {
-    simulate(1, Schedule::constant(4), 4, good, |mut world| async move {
+    simulate(1, Schedule::constant(4), 4, Link::GOOD, |mut world| async move {
         for node in 0..3 {
             world.start(node).await;
         }
         let validators = ValidatorSet::new(&world.schedule.validators(0)).expect("a set");
         let committees = Committees::new(CHAIN, &world.nodes[3].key).expect("a key");
         let scheme: Scheme = (*committees.enter(0, &validators).expect("keys")).clone();
-        let [votes, ..] = world.channels(3).await;
-        equivocate(&world.context, scheme.clone(), votes);
+        world.network.equivocate(3, &world.schedule.validators(0)).await;
         world.until_height(0..3, 20).await;
 
         let liar = world.nodes[3].key.public_key();
@@ -39,8 +37,7 @@ fn two_votes_of_a_view_are_evidence() {
             }
         }
         assert!(accused >= 1);
-        let shut_out = world.nodes[3].id();
-        assert!(world.nodes[..3].iter().any(|node| node.blocked.lock().expect("a list").contains(&shut_out)));
+        assert!((0..3).any(|node| world.network.has_blocked(node, 3)));
         world
     });
 }

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use super::{
     headers::Schedule,
-    world::{World, bad, good, simulate, simulate_power_cut},
+    world::{Link, World, simulate, simulate_power_cut},
 };
 use crate::Event;
 
 #[test]
 fn losses_and_delays_cost_time_only() {
     for seed in [1, 2, 3] {
-        simulate(seed, Schedule::constant(4), 4, bad, |mut world| async move {
+        simulate(seed, Schedule::constant(4), 4, Link::BAD, |mut world| async move {
             world.start_all().await;
             world.until_height(0..4, 40).await;
             world.assert_honest();
@@ -23,7 +23,7 @@ fn losses_and_delays_cost_time_only() {
 #[test]
 fn a_crashed_validator_comes_back_and_catches_up() {
     for seed in [1, 2] {
-        simulate(seed, Schedule::constant(4), 4, bad, |mut world| async move {
+        simulate(seed, Schedule::constant(4), 4, Link::BAD, |mut world| async move {
             world.start_all().await;
             world.until_height(0..4, 10).await;
             world.crash(3).await;
@@ -46,7 +46,7 @@ fn a_crashed_validator_comes_back_and_catches_up() {
 
 #[test]
 fn every_validator_may_crash_in_turn() {
-    simulate(5, Schedule::constant(4), 4, bad, |mut world| async move {
+    simulate(5, Schedule::constant(4), 4, Link::BAD, |mut world| async move {
         world.start_all().await;
         for node in [0, 1, 2, 3, 0, 2] {
             let height = world.heights().into_iter().max().unwrap_or(0);
@@ -64,7 +64,7 @@ fn every_validator_may_crash_in_turn() {
 
 #[test]
 fn all_may_crash_at_once() {
-    simulate(6, Schedule::constant(4), 4, good, |mut world| async move {
+    simulate(6, Schedule::constant(4), 4, Link::GOOD, |mut world| async move {
         world.start_all().await;
         for _ in 0..3 {
             let height = world.heights().into_iter().max().unwrap_or(0);
@@ -111,7 +111,7 @@ fn power_may_fail_everywhere_at_once() {
 
 #[test]
 fn two_of_four_halt_and_three_go_on() {
-    simulate(3, Schedule::constant(4), 4, good, |mut world| async move {
+    simulate(3, Schedule::constant(4), 4, Link::GOOD, |mut world| async move {
         world.start_all().await;
         world.until_height(0..4, 10).await;
         world.crash(2).await;
@@ -133,15 +133,15 @@ fn two_of_four_halt_and_three_go_on() {
 #[test]
 fn a_partition_halts_and_heals() {
     for seed in [1, 2] {
-        simulate(seed, Schedule::constant(4), 4, bad, |mut world| async move {
+        simulate(seed, Schedule::constant(4), 4, Link::BAD, |mut world| async move {
             world.start_all().await;
             world.until_height(0..4, 10).await;
-            world.split(0..2, None).await;
+            world.network.cut(0..2, None).await;
             world.sleep(2).await;
             let halted = world.heights();
             world.sleep(15).await;
             assert_eq!(world.heights(), halted, "two of four are no quorum");
-            world.split(0..2, Some(bad)).await;
+            world.network.cut(0..2, Some(Link::BAD)).await;
             world.until_height(0..4, halted.iter().max().unwrap_or(&0) + 10).await;
             world.assert_honest();
             world
@@ -151,13 +151,13 @@ fn a_partition_halts_and_heals() {
 
 #[test]
 fn who_was_cut_off_for_long_catches_up() {
-    simulate(4, Schedule::constant(4), 4, good, |mut world| async move {
+    simulate(4, Schedule::constant(4), 4, Link::GOOD, |mut world| async move {
         world.start_all().await;
         world.until_height(0..4, 5).await;
-        world.split(3..4, None).await;
+        world.network.cut(3..4, None).await;
         world.until_height(0..3, 150).await;
         assert!(world.heights()[3] < 10);
-        world.split(3..4, Some(good)).await;
+        world.network.cut(3..4, Some(Link::GOOD)).await;
         world.until_height(0..4, 170).await;
         world
     });
@@ -165,7 +165,7 @@ fn who_was_cut_off_for_long_catches_up() {
 
 #[test]
 fn who_lacks_records_does_not_vote_and_is_not_needed() {
-    simulate(8, Schedule::constant(4), 4, good, |mut world| async move {
+    simulate(8, Schedule::constant(4), 4, Link::GOOD, |mut world| async move {
         world.start_all().await;
         world.until_height(0..4, 5).await;
         world.nodes[3].ledger.hold(true);

@@ -1,0 +1,5 @@
+//! Those who break the rules, or seem to.
+
+pub(crate) mod equivocator;
+pub(crate) mod silent;
+pub(crate) mod slow;
