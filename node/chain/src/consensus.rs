@@ -87,6 +87,9 @@ pub trait Application {
     /// that it takes. Of a final header, what they have replaces what is here.
     fn seek(&mut self, parent: &Parent, header: &Header, is_final: bool);
 
+    /// A header on top of `parent` takes other records than are here, and is not final.
+    fn contradicted(&mut self, parent: &Parent, header: &Header);
+
     /// Returns once all records that are here are on disk.
     ///
     /// # Errors

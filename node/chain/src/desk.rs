@@ -121,6 +121,8 @@ struct Verification {
     parent: Parent,
     header: Box<Header>,
     answer: Promise<bool>,
+    /// It takes other records than were here behind this final block: until the next, nothing changes that.
+    contradicted_at: Option<Height>,
 }
 
 #[derive(Debug)]
@@ -177,10 +179,14 @@ impl Desk {
             if asked.answer.is_abandoned() || asked.parent.height < head {
                 continue;
             }
-            let Verification { parent, header, answer } = asked;
+            if asked.contradicted_at == Some(head) {
+                self.verifications.push(asked);
+                continue;
+            }
+            let Verification { parent, header, answer, contradicted_at } = asked;
             let Some(block) = application.gather(&parent, &header) else {
                 application.seek(&parent, &header, false);
-                self.verifications.push(Verification { parent, header, answer });
+                self.verifications.push(Verification { parent, header, answer, contradicted_at });
                 continue;
             };
             match application.validate_block(&parent, &block, time) {
@@ -189,8 +195,12 @@ impl Desk {
                     accepted.push(answer);
                 }
                 // Others have other records, or the proposer lies: whoever is right, no vote without the bytes.
-                Verdict::Wait(_) | Verdict::Reject(Rejection::Records) => {
-                    self.verifications.push(Verification { parent, header, answer });
+                Verdict::Reject(Rejection::Records) => {
+                    application.contradicted(&parent, &header);
+                    self.verifications.push(Verification { parent, header, answer, contradicted_at: Some(head) });
+                }
+                Verdict::Wait(_) => {
+                    self.verifications.push(Verification { parent, header, answer, contradicted_at });
                 }
                 Verdict::Reject(rejection) => {
                     tracing::warn!(height = header.height.0, %rejection, "a proposal does not hold");
@@ -266,7 +276,8 @@ impl ConsensusEngine for Desk {
     fn patience(&self, application: &dyn Application) -> Option<Duration> {
         let now = application.elapsed();
         let beats = self.proposals.iter().map(|asked| (asked.since.unwrap_or(now) + BEAT).saturating_sub(now));
-        let looks = self.verifications.iter().map(|_| LOOK).chain(self.finals.iter().map(|_| LOOK));
+        let judged = self.verifications.iter().filter(|asked| asked.contradicted_at.is_none());
+        let looks = judged.map(|_| LOOK).chain(self.finals.iter().map(|_| LOOK));
         beats.chain(looks).min()
     }
 
@@ -280,7 +291,7 @@ impl ConsensusEngine for Desk {
                 self.proposals.push(Proposal { parent, since: None, answer });
             }
             Ask::Verify { parent, header, answer } => {
-                self.verifications.push(Verification { parent, header, answer });
+                self.verifications.push(Verification { parent, header, answer, contradicted_at: None });
             }
             Ask::Finalised { header, certificate, answer } => {
                 self.finals.push_back(Final { header, certificate, answer });

@@ -28,6 +28,7 @@ use crate::{
     consensus::{Application, ConsensusEngine, Finalised},
     cut::{Block, Parent, Results, Rules, Verdict},
     dev::DevTime,
+    doubts::Doubts,
     exchange::{Arrival, Peers, Want},
     handle::Promise,
     log::{Kind, LanePosition, Log, LogError, certificate_entry, record_entry},
@@ -106,6 +107,9 @@ pub(crate) struct Ledger {
     head: Parent,
     waiting: Waiting,
     tickets: Tickets,
+    doubts: Doubts,
+    /// The newest block that this node made, among several, until its height is final.
+    made: Option<Block>,
     /// When to look for room again, on a full disk.
     retry: Option<(Duration, Pause)>,
     /// Something was appended that is not durable.
@@ -148,6 +152,8 @@ impl Ledger {
             head: start.head,
             waiting,
             tickets: Tickets::default(),
+            doubts: Doubts::default(),
+            made: None,
             retry: None,
             is_unsynced: false,
             proposed: None,
@@ -312,6 +318,7 @@ impl Ledger {
     pub(crate) fn finalised(&mut self, finalised: &Finalised) -> Result<(), LogError> {
         let block = &finalised.block;
         let header = &block.header;
+        self.settle_doubts(block);
         self.head = Parent::of(block.hash, header);
         self.waiting.pass(&header.lanes);
         self.sought.retain(|want, _| header.lanes.get(want.from.lane as usize).is_some_and(|cut| cut.end < want.end));
@@ -385,8 +392,35 @@ impl Ledger {
         let strays = self.waiting.enter(&self.rules.lanes(&self.head));
         if own(self) != before {
             self.open_lane();
+            self.doubts.clear();
         }
         if strays.is_empty() { Ok(()) } else { self.adopt(strays) }
+    }
+
+    /// Lanes that a final block takes from are in no doubt any more; those of a block that this node made in its place are.
+    fn settle_doubts(&mut self, block: &Block) {
+        let header = &block.header;
+        if let Some(made) = self.made.take_if(|made| made.header.height <= header.height)
+            && made.hash != block.hash
+        {
+            self.doubt(&made);
+        }
+        for lane in self.taken_from(header) {
+            self.doubts.agreed(lane);
+        }
+    }
+
+    /// A block that this node made came to nothing.
+    fn doubt(&mut self, made: &Block) {
+        let lanes = self.taken_from(&made.header);
+        self.doubts.failed(&lanes);
+    }
+
+    /// The lanes that a header takes something from, on top of the newest final block or behind it.
+    fn taken_from(&self, header: &Header) -> Vec<u32> {
+        let begin = self.begin(&self.head);
+        let takes = |(begin, cut): &(&LaneCut, &LaneCut)| begin.end < cut.end;
+        begin.iter().zip(&header.lanes).filter(takes).map(|(_, cut)| cut.lane).collect()
     }
 
     /// Whoever waits for the own lane's records waits for as many others as its validators are.
@@ -485,7 +519,7 @@ impl Application for Ledger {
     }
 
     fn waiting(&self, parent: &Parent) -> Load {
-        self.waiting.beyond(&self.begin(parent))
+        self.waiting.beyond(&self.begin(parent), &self.doubts)
     }
 
     fn results(&self) -> Results {
@@ -505,10 +539,19 @@ impl Application for Ledger {
     }
 
     fn propose_block(&mut self, parent: &Parent) -> Block {
-        let taken = self.waiting.cut(&self.begin(parent), &self.rules);
+        if let Some(made) = self.made.take_if(|made| made.header.height > parent.height) {
+            self.doubt(&made);
+        }
+        let begin = self.begin(parent);
+        let lanes = self.doubts.choose(self.waiting.filled(&begin));
+        let taken = self.waiting.cut(&begin, &lanes, &self.rules);
         let records: usize = taken.iter().map(Vec::len).sum();
         let _span = tracing::debug_span!("cut", height = parent.height.0 + 1, records).entered();
-        self.rules.propose(parent, self.time(), self.executed.results, taken)
+        let block = self.rules.propose(parent, self.time(), self.executed.results, taken);
+        if self.rules.epoch().validators.len() > 1 {
+            self.made = Some(block.clone());
+        }
+        block
     }
 
     fn gather(&mut self, parent: &Parent, header: &Header) -> Option<Block> {
@@ -536,6 +579,14 @@ impl Application for Ledger {
                 self.sought.insert(want, now + SEEK_AGAIN);
                 self.peers.wanted(want);
             }
+        }
+    }
+
+    fn contradicted(&mut self, parent: &Parent, header: &Header) {
+        for want in self.waiting.lacking(&self.begin(parent), header, false) {
+            let lane = want.from.lane;
+            tracing::warn!(lane, height = header.height.0, "a proposal takes other records of a lane than are here");
+            self.doubts.contradicted(lane);
         }
     }
 

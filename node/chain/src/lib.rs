@@ -12,6 +12,7 @@ pub mod control;
 pub mod cut;
 pub mod desk;
 pub mod dev;
+mod doubts;
 pub mod dump;
 pub mod engine;
 pub mod exchange;

@@ -18,6 +18,7 @@ use rustorium_types::{
 
 use crate::{
     cut::Rules,
+    doubts::Doubts,
     exchange::Want,
     log::LanePosition,
     verify::{Checked, Meaning},
@@ -123,14 +124,24 @@ impl Waiting {
         self.lanes.iter().fold(Load::default(), |sum, lane| sum.and(lane.load))
     }
 
-    /// What a block could take whose lanes begin there.
-    pub(crate) fn beyond(&self, begin: &[LaneCut]) -> Load {
-        self.lanes.iter().zip(begin).fold(Load::default(), |sum, (lane, cut)| sum.and(lane.beyond(cut.end)))
+    /// What a block could take whose lanes begin there, but for those in doubt.
+    pub(crate) fn beyond(&self, begin: &[LaneCut], doubts: &Doubts) -> Load {
+        let lanes = self.lanes.iter().zip(begin).filter(|(_, cut)| !doubts.leaves_out(cut.lane));
+        lanes.fold(Load::default(), |sum, (lane, cut)| sum.and(lane.beyond(cut.end)))
     }
 
-    /// What a block takes whose lanes begin there.
-    pub(crate) fn cut(&self, begin: &[LaneCut], rules: &Rules) -> Vec<Vec<Arc<Checked>>> {
-        let beyond = self.lanes.iter().zip(begin).map(|(lane, cut)| lane.from(cut.end).map(|logged| &*logged.record));
+    /// The lanes in which something waits behind where a block's begin.
+    pub(crate) fn filled(&self, begin: &[LaneCut]) -> Vec<u32> {
+        let filled = self.lanes.iter().zip(begin).filter(|(lane, cut)| lane.end() > cut.end);
+        filled.map(|(_, cut)| cut.lane).collect()
+    }
+
+    /// What a block takes whose lanes begin there, of some of them.
+    pub(crate) fn cut(&self, begin: &[LaneCut], lanes: &[u32], rules: &Rules) -> Vec<Vec<Arc<Checked>>> {
+        let beyond = self.lanes.iter().zip(begin).map(|(lane, cut)| {
+            let from = if lanes.contains(&cut.lane) { cut.end } else { u64::MAX };
+            lane.from(from).map(|logged| &*logged.record)
+        });
         let counts = rules.fill(beyond.collect());
         let taken = self.lanes.iter().zip(begin).zip(counts).map(|((lane, cut), count)| {
             lane.from(cut.end).take(count).map(|logged| Arc::clone(&logged.record)).collect()

@@ -3,3 +3,4 @@
 pub(crate) mod equivocator;
 pub(crate) mod silent;
 pub(crate) mod slow;
+pub(crate) mod two_faced;

@@ -18,6 +18,8 @@ use rustorium_chain::{
 use rustorium_consensus::simulation::Bodies;
 use rustorium_types::id::Hash;
 
+use crate::adversaries::two_faced;
+
 /// How long a validator may take to store what it was sent before it is sent again.
 const AGAIN: Duration = Duration::from_millis(250);
 /// Peers that something is asked of at a time.
@@ -70,6 +72,8 @@ pub(crate) struct Lanes {
     mouth: Mouth,
     me: usize,
     validators: Vec<[u8; 32]>,
+    /// Tells others other records.
+    is_two_faced: bool,
     /// How far others have the own lane, and since when that is known or was sent.
     progress: BTreeMap<usize, (LanePosition, Duration)>,
     /// Whom to tell how far a lane of theirs is durable here.
@@ -82,12 +86,13 @@ pub(crate) struct Lanes {
 }
 
 impl Lanes {
-    pub(crate) fn new(chain: Chain, mouth: Mouth, me: usize, validators: Vec<[u8; 32]>) -> Self {
+    pub(crate) fn new(chain: Chain, mouth: Mouth, me: usize, validators: Vec<[u8; 32]>, is_two_faced: bool) -> Self {
         Self {
             chain,
             mouth,
             me,
             validators,
+            is_two_faced,
             progress: BTreeMap::new(),
             storing: Vec::new(),
             resending: Vec::new(),
@@ -123,7 +128,7 @@ impl Lanes {
         for one in said {
             match one {
                 Said::Appended { from, records } => {
-                    self.others().for_each(|to| send_records(bodies, to, from, &records))
+                    self.others().for_each(|to| self.send_records(bodies, to, from, &records))
                 }
                 Said::Wanted(Want { from, end, root, is_final }) => {
                     self.turn += 1;
@@ -139,7 +144,7 @@ impl Lanes {
             send(bodies, to, &Message::Stored { end: wire(end) });
         }
         for (to, (from, records)) in answered(&mut self.resending) {
-            send_records(bodies, to, from, &records);
+            self.send_records(bodies, to, from, &records);
         }
         self.look_up(bodies);
         self.resend(now);
@@ -185,6 +190,18 @@ impl Lanes {
         }
     }
 
+    fn send_records(&self, bodies: &mut Bodies, to: usize, from: LanePosition, records: &[Bytes]) {
+        if records.is_empty() {
+            return;
+        }
+        let records = if self.is_two_faced {
+            two_faced::face(to, records)
+        } else {
+            records.iter().map(|record| record.to_vec()).collect()
+        };
+        send(bodies, to, &Message::Records { from: wire(from), records });
+    }
+
     fn others(&self) -> impl Iterator<Item = usize> + use<> {
         let me = self.me;
         (0..self.validators.len()).filter(move |other| *other != me)
@@ -203,13 +220,6 @@ fn answered<T>(waiting: &mut Vec<(usize, Handle<T>)>) -> Vec<(usize, T)> {
         }
     }
     answered
-}
-
-fn send_records(bodies: &mut Bodies, to: usize, from: LanePosition, records: &[Bytes]) {
-    if !records.is_empty() {
-        let records = records.iter().map(|record| record.to_vec()).collect();
-        send(bodies, to, &Message::Records { from: wire(from), records });
-    }
 }
 
 fn send(bodies: &mut Bodies, to: usize, message: &Message) {

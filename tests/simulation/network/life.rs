@@ -81,10 +81,14 @@ impl Life {
 
     async fn days(&mut self) {
         self.world.link_all(if self.chance.one_in(3) { Link::BAD } else { Link::GOOD }).await;
-        if self.chance.one_in(5) {
-            let liar = self.anybody();
-            self.equivocator = Some(liar);
-            equivocator::replace(&self.world, liar, &self.genesis).await;
+        let liar = self.anybody();
+        match self.chance.below(10) {
+            0 | 1 => {
+                self.equivocator = Some(liar);
+                equivocator::replace(&self.world, liar, &self.genesis).await;
+            }
+            2 | 3 => self.validators[liar].is_two_faced = true,
+            _ => {}
         }
         if self.chance.one_in(4) {
             let wrong = self.anybody();
@@ -93,15 +97,21 @@ impl Life {
         for number in 0..self.validators.len() {
             self.start(number).await;
         }
-        for _ in 0..3 + self.chance.below(5) {
+        for _ in 0..2 + self.chance.below(5) {
+            self.hours(1, 5).await;
             self.trouble().await;
-            for _ in 0..2 + self.chance.below(6) {
-                self.submit();
-                let pause = 20 + self.chance.below(700);
-                self.time.sleep(Duration::from_millis(pause)).await;
-                self.look_after().await;
-            }
+            self.hours(2, 6).await;
             self.relief().await;
+        }
+    }
+
+    /// Time passes, in which people submit.
+    async fn hours(&mut self, at_least: u64, more: u64) {
+        for _ in 0..at_least + self.chance.below(more) {
+            self.submit();
+            let pause = 20 + self.chance.below(700);
+            self.time.sleep(Duration::from_millis(pause)).await;
+            self.look_after().await;
         }
     }
 
@@ -132,7 +142,7 @@ impl Life {
 
     /// Perhaps it gets better.
     async fn relief(&mut self) {
-        if self.chance.one_in(3) {
+        if self.chance.one_in(5) {
             return;
         }
         self.world.link_all(if self.chance.one_in(4) { Link::BAD } else { Link::GOOD }).await;
@@ -164,7 +174,11 @@ impl Life {
             let ordered = self.people.order(&mut self.chance, now);
             let one = self.anybody();
             if let Some(chain) = self.validators[one].chain() {
-                self.tickets.push((ordered.clone(), chain.submit(ordered.record)));
+                let ticket = chain.submit(ordered.record.clone());
+                // Of what a liar says nothing follows.
+                if !self.validators[one].is_two_faced {
+                    self.tickets.push((ordered, ticket));
+                }
             }
         }
     }
@@ -247,9 +261,6 @@ impl Life {
             left -= 1;
             self.time.sleep(LOOK).await;
             self.look_after().await;
-        }
-        if std::env::var("SHOW").is_ok() {
-            eprintln!("{} executed {}", self.state(), self.observer.executed());
         }
         let mut digest = blake3::Hasher::new();
         for number in 0..self.validators.len() {

@@ -25,6 +25,7 @@ mod adversaries;
 mod lanes;
 mod life;
 mod observer;
+#[allow(dead_code, reason = "lives of one node also set balances")]
 #[path = "../people.rs"]
 mod people;
 #[path = "../seeds.rs"]

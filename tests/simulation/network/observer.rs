@@ -75,9 +75,6 @@ impl Observer {
         self.told().accepted.len()
     }
 
-    pub(crate) fn executed(&self) -> usize {
-        self.told().executed.len()
-    }
     fn published(&self, validator: usize, published: &Arc<Published>) {
         let sealed = &published.block.sealed;
         let header = &sealed.header;

@@ -35,6 +35,8 @@ pub(crate) struct Validator {
     pub(crate) key: SigningKey,
     pub(crate) machine: Machine,
     pub(crate) segment_bytes: usize,
+    /// Tells others other records of its lane than it has.
+    pub(crate) is_two_faced: bool,
     /// By how much its clock is wrong.
     pub(crate) ahead_ms: u64,
     process: Option<Process>,
@@ -57,7 +59,7 @@ impl Observer for Events {
 
 impl Validator {
     pub(crate) const fn new(number: usize, key: SigningKey, machine: Machine, segment_bytes: usize) -> Self {
-        Self { number, key, machine, segment_bytes, ahead_ms: 0, process: None }
+        Self { number, key, machine, segment_bytes, is_two_faced: false, ahead_ms: 0, process: None }
     }
 
     /// Small caches, so that the database is read; a small window, so that it is swept.
@@ -115,7 +117,7 @@ impl Validator {
         let disks = self.machine.disks(self.segment_bytes).map_err(OpenError::Thread)?;
         let (chain, stepped) = Chain::open_stepped(config, network, disks)?;
         let start = Start::of(&chain)?.unwrap();
-        let lanes = Lanes::new(chain.clone(), mouth, self.number, genesis.validators.clone());
+        let lanes = Lanes::new(chain.clone(), mouth, self.number, genesis.validators.clone(), self.is_two_faced);
         let bodies = world.bodies(self.number).await;
         let events = Arc::new(Events::default());
         let time = world.time();
