@@ -58,21 +58,21 @@ const NEW_CODE_IMAGE_BYTE: u64 = 8;
 pub(crate) const KNOWN_CODE_BYTE: u64 = 1;
 
 /// Taking a slot of the pool, setting it up, and giving it back clean: 6 µs.
-const ENTER: u64 = 40_000;
-/// A callee that ended before its time: its stack is unwound to whoever called: 30 to 50 µs from the deepest.
-pub(crate) const CATCH: u64 = 180_000;
+const ENTER: u64 = 36_000;
+/// A callee that ended before its time: its stack is unwound to whoever called: up to 17 µs, with the signal of a trap.
+pub(crate) const CATCH: u64 = 130_000;
 /// A page of memory, of a new instance or by growth: 16 pages of the machine, each of them reset if it was touched,
 /// and any may be: 2.5 µs.
 const MEMORY_PAGE: u64 = 9_000;
 /// A page beyond those: it pushes as much of its callers' memories out of the machine's second cache, and each of their
 /// loads of that waits for the third: 1,024 lines, some 10 ns each beyond what a load costs.
-const EVICTING_PAGE: u64 = 120_000;
+const EVICTING_PAGE: u64 = 70_000;
 /// Pages of a memory that the second cache holds beside those of callers: 512 KiB.
 const CACHED_PAGES: u32 = 8;
 /// A growth of memory, by however many pages: the machine is asked for them.
 pub(crate) const GROWTH: u64 = 8_000;
 /// A page beyond those that stay resident: the machine takes it away after the call and faults it in again: 50 µs.
-const LARGE_MEMORY_PAGE: u64 = 200_000;
+const LARGE_MEMORY_PAGE: u64 = 180_000;
 /// Pages of a memory that stay resident between calls: 2 MiB.
 pub(crate) const RESIDENT_PAGES: u32 = 32;
 /// 1 KiB of code: loading a compiled module that is not in memory, spread over calls.

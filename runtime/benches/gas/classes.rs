@@ -7,7 +7,7 @@
 
 use crate::{
     heavy,
-    machine::HEAVY,
+    machine::{FRAME_GAS, HEAVY},
     table::{Kind, Row, TABLE},
 };
 
@@ -191,20 +191,20 @@ fn memory() -> Vec<Class> {
     };
     for pages in [8, 15, 31] {
         let name = format!("loads, {} KiB, behind a frame as large", pages * 64);
-        all.push(Class { pages, ..class(name, format!("{} {}", view("touch", 0), round_trip(pages))) });
+        all.push(Class { pages, ..class(name, format!("{} {}", view("touch"), round_trip(pages))) });
     }
     if let Some(index) = heavy::all().iter().position(|heavy| heavy.name == "16 pages") {
-        let frame = query(&format!("(i32.const {})", HEAVY + 33 * index), 1_048, 4, 0);
+        let frame = query(&format!("(i32.const {})", HEAVY + 33 * index), 1_048, 4, ALL);
         let code = format!("{frame} {}", round_trip(31));
         all.push(Class { pages: 31, ..class("loads, 1984 KiB, behind a frame of 16 pages", code) });
     }
     for pages in [8_u32, 31, 128] {
         // The most of it that is a power of two.
         let pages_walked = 1 << pages.ilog2();
-        // What is stored is an address, so that whoever walks here later goes on.
+        // Behind the address that each line begins with: whoever walks here later goes the whole way.
         let store = format!(
-            "{RANDOM} (i64.store offset=65536 (i32.and (i32.shr_u (local.get $r) (i32.const 4)) (i32.const {})) (i64.extend_i32_u (local.get $p)))",
-            pages_walked * 65_536 - 8
+            "{RANDOM} (i64.store offset=65544 (i32.and (i32.shr_u (local.get $r) (i32.const 4)) (i32.const {})) (local.get $x))",
+            pages_walked * 65_536 - 16
         );
         all.push(Class {
             pages,
@@ -255,21 +255,24 @@ fn bulk() -> Vec<Class> {
 /// Frames: of this contract, called by itself, and of contracts that are heavy to enter.
 fn frames() -> Vec<Class> {
     let mut all = vec![
-        class("frame", view("noop", 0)),
-        class("frame that hops through the table", view("hop", 0)),
+        class("frame", view("noop")),
+        class("frame that hops through the table", view("hop")),
         class(
             "frame of a method",
             "(drop (call $call (i32.const 3072) (i32.const 1048) (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 2048) (i64.const 0) (i32.const 8192) (i32.const 64)))",
         ),
-        class("frame that traps", view("trap", 80_000)),
-        class("frame that loads from nowhere", view("load", 80_000)),
-        class("frame that panics", view("panic", 80_000)),
-        class("frame that fails", view("fail", 0)),
-        class("frame that runs out of gas", view("spin", 80_000)),
-        class("frame that runs out of stack", view("deep", 108_000)),
-        class("frame that grows", view("grow", 0)),
-        class("frame of a view that is not there", view("nothing", 0)),
-        class("frame of a contract that is not there", format!("{NEW_KEY} {}", query("(i32.const 2239)", 1_048, 4, 0))),
+        class("frame that traps", view_with("trap", &enough(2_000))),
+        class("frame that loads from nowhere", view_with("load", &enough(2_000))),
+        class("frame that panics", view_with("panic", &enough(2_000))),
+        class("frame that fails", view("fail")),
+        class("frame that runs out of gas", view_with("spin", &enough(2_000))),
+        class("frame that runs out of stack", view_with("deep", &enough(17_000))),
+        class("frame that grows", view("grow")),
+        class("frame of a view that is not there", view("nothing")),
+        class(
+            "frame of a contract that is not there",
+            format!("{NEW_KEY} {}", query("(i32.const 2239)", 1_048, 4, ALL)),
+        ),
         class(
             "transfer to itself",
             "(i32.store8 (i32.const 2200) (i32.const 1)) (drop (call $transfer (i32.const 3072) (i32.const 2200) (i64.const 0) (i32.const 8192) (i32.const 64)))",
@@ -292,10 +295,10 @@ fn frames() -> Vec<Class> {
     }
     for (index, heavy) in heavy::all().iter().enumerate() {
         let address = format!("(i32.const {})", HEAVY + 33 * index);
-        all.push(class(format!("frame of {}", heavy.name), query(&address, 1_048, 4, 0)));
+        all.push(class(format!("frame of {}", heavy.name), query(&address, 1_048, 4, ALL)));
     }
     for pages in [1, 8, 15, 31, 127] {
-        all.push(Class { pages, ..class(format!("frame of {} pages, touched", pages + 1), view("touch", 0)) });
+        all.push(Class { pages, ..class(format!("frame of {} pages, touched", pages + 1), view("touch")) });
     }
     all
 }
@@ -303,17 +306,30 @@ fn frames() -> Vec<Class> {
 /// Makes the 32 bytes at 2240 other ones; before them is the kind of an account.
 const NEW_KEY: &str = "(i32.store (i32.const 2240) (i32.add (i32.load (i32.const 2240)) (i32.const 1)))";
 
-/// A view of this contract, with so much gas; 0 is all that there is.
-fn view(name: &str, gas: u64) -> String {
+/// All the gas that there is.
+const ALL: &str = "(i64.const 0)";
+
+/// Enough gas to enter a frame of this contract, however large its memory is, and so much more. What traps uses all
+/// that it was given: with less it would not begin, with more it would only look fast.
+fn enough(more: u32) -> String {
+    format!("(i64.add (i64.load (i32.const {FRAME_GAS})) (i64.const {more}))")
+}
+
+/// A view of this contract, with all the gas that there is.
+fn view(name: &str) -> String {
+    view_with(name, ALL)
+}
+
+fn view_with(name: &str, gas: &str) -> String {
     let mut bytes = [0; 8];
     bytes[..name.len()].copy_from_slice(name.as_bytes());
     let named = format!("(i64.store (i32.const 3200) (i64.const {}))", i64::from_le_bytes(bytes));
     format!("{named} {}", query("(i32.const 3072)", 3_200, name.len(), gas))
 }
 
-fn query(contract: &str, view: u32, length: usize, gas: u64) -> String {
+fn query(contract: &str, view: u32, length: usize, gas: &str) -> String {
     format!(
-        "(drop (call $query {contract} (i32.const {view}) (i32.const {length}) (i32.const 0) (i32.const 0) (i64.const {gas}) (i32.const 8192) (i32.const 64)))"
+        "(drop (call $query {contract} (i32.const {view}) (i32.const {length}) (i32.const 0) (i32.const 0) {gas} (i32.const 8192) (i32.const 64)))"
     )
 }
 

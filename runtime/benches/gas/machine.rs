@@ -1,7 +1,7 @@
 //! A contract that does rounds of classes, and how long a round takes.
 //!
 //! ```text
-//! arguments   rounds 4 │ code hash 32 │ public key 32 │ signature 64 │ message 32 │ addresses of the heavy, 33 each
+//! arguments   rounds 4 │ code hash 32 │ public key 32 │ signature 64 │ message 32 │ gas to enter it 8 │ addresses of the heavy, 33 each
 //! memory      0 the arguments │ 1024 names, and numbers that the compiler does not know │ 2048 zeros │ 3072 its address │ 4096 sevens │ 8192 results
 //!             65536 a chain of addresses
 //! ```
@@ -29,8 +29,10 @@ const GAS: u64 = 1_000_000_000;
 const TARGETS: usize = 64;
 /// Bytes from one address of the chain to the place of the next: a line of the machine's cache.
 const LINE: u32 = 64;
+/// Where the gas is that a frame of the contract itself takes to enter.
+pub const FRAME_GAS: usize = 164;
 /// Where the address of the first heavy contract is.
-pub const HEAVY: usize = 164;
+pub const HEAVY: usize = 172;
 /// Bytes of compiled modules: none ever leaves.
 const MODULE_BYTES: usize = 16 << 30;
 
@@ -45,6 +47,8 @@ pub struct Machine<'a> {
     world: &'a mut World,
     contract: ContractId,
     code: Hash,
+    /// What a frame of it takes to enter.
+    frame_gas: Gas,
     /// What its transactions have in common.
     body: Body,
     /// Rounds of a transaction at the most, where something but gas limits them.
@@ -88,7 +92,8 @@ impl World {
         let most_rounds = classes.iter().map(|(class, times)| class.most / *times as u32).min().unwrap_or(u32::MAX);
         // Nothing that it does is applied, so it can do it again and again under one nonce.
         let body = self.chain.body(Vec::new());
-        Some(Machine { world: self, contract, code, body, most_rounds })
+        let frame_gas = self.chain.view(contract, "noop", b"").gas_used;
+        Some(Machine { world: self, contract, code, frame_gas, body, most_rounds })
     }
 }
 
@@ -133,6 +138,7 @@ impl Machine<'_> {
         for part in [&self.code.0[..], &key.public_key().0, &key.sign(&message).0, &message] {
             args.extend_from_slice(part);
         }
+        args.extend(self.frame_gas.0.to_le_bytes());
         self.world.heavy.iter().for_each(|heavy| args.extend(Address::Contract(*heavy).to_bytes()));
         let call = Message::Call { contract: self.contract, method: "run".into(), args, value: Amount::ZERO };
         let body = Body { gas_limit: Gas(GAS), messages: vec![call], ..self.body.clone() };

@@ -13,8 +13,6 @@ pub(crate) const SURCHARGE: u8 = 64;
 /// A load of a memory of at most 1 MiB: half of what one takes that waits for the machine's third cache, which it does
 /// where callees pushed out what the second held.
 const LOAD: u8 = 92;
-/// A store: at most one that misses every cache, behind which the machine goes on.
-const STORE: u8 = 2;
 /// A division or remainder of 32 bits.
 const DIVISION_32: u8 = 36;
 /// A division or remainder of 64 bits.
@@ -24,7 +22,7 @@ const PRODUCT: u8 = 6;
 /// A count of bits: three cycles, and one to clear what it goes to.
 const BITS: u8 = 7;
 /// A comparison, which takes two or three instructions of the machine.
-const COMPARISON: u8 = 5;
+const COMPARISON: u8 = 6;
 /// A comparison with zero whose result is a number, each waiting for the one before.
 const ZERO: u8 = 8;
 /// A branch that nobody can foresee, half of the times wrong: 4 ns.
@@ -37,17 +35,19 @@ const CALL: u8 = 12;
 /// A call through the table: its element is made when it is called first in an instance: 110 ns.
 const INDIRECT_CALL: u8 = 255;
 /// A bulk instruction, of nothing: a call out of the code, or checks of both ends.
-const BULK: u8 = 48;
-/// As a bulk instruction, of a table.
-const TABLE_BULK: u8 = 112;
+const BULK: u8 = 32;
+/// Putting a segment into a table, none of it: a call of the engine.
+const TABLE_INIT: u8 = 80;
 /// A fill of nothing: some machines take 80 ns to begin one.
 const FILL: u8 = 255;
 /// A growth by nothing: a call of the engine. Pages cost more.
 const GROWTH: u8 = 160;
 /// Giving up a segment of elements: a call of the engine.
-const DROP_ELEMENTS: u8 = 48;
-/// An element of a table that is copied or put in: 2 ns where it is copied to its neighbour. A byte of memory is 1.
-const ELEMENT: u8 = 16;
+const DROP_ELEMENTS: u8 = 72;
+/// An element of a table that is copied: 2 ns where it goes to its neighbour. A byte of memory is 1.
+const COPIED_ELEMENT: u8 = 16;
+/// An element that is put into a table.
+const NEW_ELEMENT: u8 = 8;
 /// A choice: a comparison, and a move that depends on it.
 const SELECT: u8 = 2;
 
@@ -70,17 +70,6 @@ pub(crate) fn instructions() -> OperatorCost {
         &mut costs.I64Load32U,
     ] {
         *load = LOAD;
-    }
-    for store in [
-        &mut costs.I32Store,
-        &mut costs.I32Store8,
-        &mut costs.I32Store16,
-        &mut costs.I64Store,
-        &mut costs.I64Store8,
-        &mut costs.I64Store16,
-        &mut costs.I64Store32,
-    ] {
-        *store = STORE;
     }
     for division in [&mut costs.I32DivS, &mut costs.I32DivU, &mut costs.I32RemS, &mut costs.I32RemU] {
         *division = DIVISION_32;
@@ -135,17 +124,15 @@ pub(crate) fn instructions() -> OperatorCost {
     costs.BrTable = TABLE_BRANCH;
     costs.Call = CALL;
     costs.CallIndirect = INDIRECT_CALL;
-    for bulk in [&mut costs.MemoryCopy, &mut costs.MemoryInit] {
+    for bulk in [&mut costs.MemoryCopy, &mut costs.MemoryInit, &mut costs.TableCopy] {
         *bulk = BULK;
     }
-    for bulk in [&mut costs.TableCopy, &mut costs.TableInit] {
-        *bulk = TABLE_BULK;
-    }
+    costs.TableInit = TABLE_INIT;
     costs.MemoryFill = FILL;
     costs.MemoryGrow = GROWTH;
     costs.ElemDrop = DROP_ELEMENTS;
-    costs.variable.table_copy_per_element = ELEMENT;
-    costs.variable.table_init_per_element = ELEMENT;
+    costs.variable.table_copy_per_element = COPIED_ELEMENT;
+    costs.variable.table_init_per_element = NEW_ELEMENT;
     costs
 }
 

@@ -73,7 +73,7 @@ macro_rules! host_table {
             /// Ends this call with a trap that says why.
             fn panic(message: bytes) -> never, gas 200 + 8;
             /// A line for whoever runs or debugs the contract; not part of any result.
-            fn log(message: bytes) -> unit, gas 800 + 25;
+            fn log(message: bytes) -> unit, gas 800 + 30;
             /// The value under a key of this contract's storage.
             fn storage_read(key: bytes) -> maybe_bytes, gas 3_000 + 1;
             /// Puts a value under a key of this contract's storage. Traps in a view.
@@ -97,22 +97,22 @@ macro_rules! host_table {
             /// Sends native value; a contract that receives it runs `receive`. Traps in a view.
             fn transfer(to: fixed(33), amount: fixed(16), gas_limit: u64) -> outcome, gas 28_000 + 1;
             /// Runs a method of another contract. A gas limit of 0 is all but 1/64 of what is left. Traps in a view.
-            fn call(contract: fixed(33), method: bytes, arguments: bytes, value: fixed(16), gas_limit: u64) -> outcome, gas 20_000 + 1;
+            fn call(contract: fixed(33), method: bytes, arguments: bytes, value: fixed(16), gas_limit: u64) -> outcome, gas 6_000 + 1;
             /// Runs a view of a contract, this one included.
-            fn query(contract: fixed(33), view: bytes, arguments: bytes, gas_limit: u64) -> outcome, gas 20_000 + 1;
+            fn query(contract: fixed(33), view: bytes, arguments: bytes, gas_limit: u64) -> outcome, gas 6_000 + 1;
             /// Makes a contract; the result is its address, 33 bytes, and what `init` returned. The admin is an address or
             /// no bytes. Traps in a view.
             fn instantiate(code: fixed(32), salt: fixed(32), admin: bytes, label: bytes, arguments: bytes, value: fixed(16), gas_limit: u64) -> outcome, gas 30_000 + 1;
             /// Says that something happened: an event's name, and `borsh` of its fields. Traps in a view.
             fn emit(name: bytes, fields: bytes) -> unit, gas 4_000 + 10;
             /// SHA-256 (FIPS 180-4).
-            fn sha256(data: bytes) -> fixed(32), gas 600 + 5;
+            fn sha256(data: bytes) -> fixed(32), gas 640 + 5;
             /// Keccak-256 with the padding of the original submission, as Ethereum uses it.
-            fn keccak256(data: bytes) -> fixed(32), gas 2_800 + 19;
+            fn keccak256(data: bytes) -> fixed(32), gas 3_000 + 20;
             /// BLAKE3.
-            fn blake3(data: bytes) -> fixed(32), gas 600 + 6;
+            fn blake3(data: bytes) -> fixed(32), gas 680 + 6;
             /// Poseidon of two BN254 scalars, with circom's parameters. Traps if one is not below the modulus.
-            fn poseidon(left: fixed(32), right: fixed(32)) -> fixed(32), gas 58_000 + 0;
+            fn poseidon(left: fixed(32), right: fixed(32)) -> fixed(32), gas 60_000 + 0;
             /// Whether an ed25519 signature is valid by ZIP-215: 1 or 0.
             fn ed25519_verify(public_key: fixed(32), signature: fixed(64), message: bytes) -> flag, gas 330_000 + 14;
         }
