@@ -45,6 +45,11 @@ fn whatever_befalls_a_network_it_agrees_and_goes_on() {
 }
 
 #[test]
+fn whatever_befalls_a_network_it_survives_a_power_cut() {
+    each_seed("simulate-networks", SEEDS / 8, life::live_through_a_power_cut);
+}
+
+#[test]
 fn a_life_is_its_seeds() {
     for seed in 1..=3 {
         assert_eq!(life::live(seed), life::live(seed), "seed {seed}");
