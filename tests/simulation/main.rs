@@ -25,6 +25,8 @@ mod observer;
 mod people;
 mod seeds;
 
+use std::process::Command;
+
 use self::seeds::each_seed;
 
 /// Lives of a test run: a minute on two cores.
@@ -39,6 +41,22 @@ fn whatever_befalls_a_node_nothing_is_lost() {
 #[test]
 fn a_node_in_a_hurry_loses_nothing_either() {
     each_seed("simulate", SEEDS / 15, hurried::live);
+}
+
+/// What `make planted` plants fits the code as it is.
+#[test]
+fn bugs_can_be_planted() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let mut planted = 0;
+    for folder in ["tests/simulation/planted", "tests/simulation/network/planted"] {
+        for bug in std::fs::read_dir(format!("{root}/{folder}")).unwrap() {
+            let patch = format!("{folder}/{}", bug.unwrap().file_name().display());
+            let checked = Command::new("git").args(["apply", "--check", &patch]).current_dir(root).output().unwrap();
+            assert!(checked.status.success(), "{patch}: {}", String::from_utf8_lossy(&checked.stderr));
+            planted += 1;
+        }
+    }
+    assert!(planted > 0);
 }
 
 #[test]

@@ -166,7 +166,7 @@ impl Lanes {
             let found = if is_here { Some(records) } else { self.chain.records_of(&want).ok().flatten() };
             let Some(found) = found.filter(|records| want.is_for(records)) else { continue };
             let Want { from, end, root, is_final } = want;
-            let records = found.iter().map(|record| record.to_vec()).collect();
+            let records = self.told(to, &found);
             send(bodies, to, &Message::Answer { from: wire(from), end, root, is_final, records });
         }
     }
@@ -194,12 +194,15 @@ impl Lanes {
         if records.is_empty() {
             return;
         }
-        let records = if self.is_two_faced {
-            two_faced::face(to, records)
-        } else {
-            records.iter().map(|record| record.to_vec()).collect()
-        };
-        send(bodies, to, &Message::Records { from: wire(from), records });
+        send(bodies, to, &Message::Records { from: wire(from), records: self.told(to, records) });
+    }
+
+    /// Records as another is told of them.
+    fn told(&self, to: usize, records: &[Bytes]) -> Vec<Vec<u8>> {
+        if self.is_two_faced {
+            return two_faced::face(to, records);
+        }
+        records.iter().map(|record| record.to_vec()).collect()
     }
 
     fn others(&self) -> impl Iterator<Item = usize> + use<> {

@@ -11,7 +11,11 @@ use rustorium_chain::{
     submit::{Refused, Ticket},
 };
 use rustorium_consensus::simulation::{Link, Terms, Time, World, simulate, simulate_power_cut};
-use rustorium_types::{ed25519::SigningKey, genesis::Genesis, id::Height};
+use rustorium_types::{
+    ed25519::SigningKey,
+    genesis::Genesis,
+    id::{Height, Timestamp},
+};
 
 use crate::{
     adversaries::{equivocator, silent, slow},
@@ -266,7 +270,11 @@ impl Life {
         let validator = &mut self.kept.validators[number];
         let befallen = validator.machine.failures();
         match validator.start(&mut self.world, &self.kept.genesis, commit).await {
-            Ok(chain) => self.kept.observer.meet(number, chain),
+            Ok(chain) => {
+                let (time, before) = (self.time.clone(), self.kept.before);
+                let now = move || Timestamp(people::START + before + time.elapsed().as_millis() as u64);
+                self.kept.observer.meet(number, chain, now);
+            }
             Err(error) => {
                 assert!(validator.machine.failures() > befallen, "validator {number} does not open: {error:?}");
                 validator.end(&mut self.world, true, liar).await;

@@ -5,13 +5,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use rustorium_chain::{chain::Chain, pipeline::Published, snapshot::Snapshot};
+use rustorium_chain::{chain::Chain, cut::CLOCK_AHEAD_MS, pipeline::Published, snapshot::Snapshot};
 use rustorium_runtime::{StateKey, StateRead};
 use rustorium_types::{
     block::{BlockResult, Receipt},
     certificate::{self, ValidatorSet},
     genesis::Genesis,
-    id::{AccountId, Epoch, Hash, Height, Nonce},
+    id::{AccountId, Epoch, Hash, Height, Nonce, Timestamp},
     merkle,
     state::Account,
 };
@@ -55,10 +55,16 @@ impl Observer {
 
     /// Is told of every block of a validator's process from now on, and holds what the process has already against what
     /// is known.
-    pub(crate) fn meet(&self, validator: usize, chain: &Chain) {
+    /// `now` tells the time, which all clocks but one show.
+    pub(crate) fn meet(&self, validator: usize, chain: &Chain, now: impl Fn() -> Timestamp + Send + Sync + 'static) {
         self.hold_against(validator, &chain.snapshot());
         let listener = self.clone();
-        chain.on_publish(Box::new(move |published| listener.published(validator, published)));
+        chain.on_publish(Box::new(move |published| {
+            let header = &published.block.sealed.header;
+            let ahead = header.time.0.saturating_sub(now().0);
+            assert!(ahead <= CLOCK_AHEAD_MS, "block {} is {ahead} ms ahead of a quorum's clocks", header.height);
+            listener.published(validator, published);
+        }));
     }
 
     pub(crate) fn accepted(&self, ordered: &Ordered) {
