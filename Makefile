@@ -2,8 +2,8 @@
 #
 #   make demo     build, then see a contract written, deployed, called, watched and verified
 #   make test     every test of the workspace
-#   make simulate lives of nodes on bad disks: SEEDS of them (default 3000), from seed FIRST (default 1)
-#   make simulate-networks  lives of networks of whole nodes: SEEDS of them (default 1000), from seed FIRST
+#   make simulate lives of nodes on bad disks, then of networks of nodes: SEEDS of each (3000 and 1000), from seed FIRST
+#   make finality  how long validators take to agree, by their number and distance, in simulated time
 #   make planted  plant bugs that the simulations must catch
 #   make fuzz     each fuzz target for a minute; FUZZ_SECONDS=600 for longer
 #   make bench    measure; figures in target/bench/results.json
@@ -13,7 +13,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build guests light-wasm demo test simulate simulate-networks planted fuzz bench bench-peers lint docs
+.PHONY: help setup build guests light-wasm demo test simulate simulate-nodes simulate-networks finality planted fuzz bench bench-peers lint docs
 
 CONTRACTS := $(patsubst %/Cargo.toml,%,$(wildcard contracts/*/Cargo.toml examples/*/Cargo.toml))
 
@@ -51,13 +51,18 @@ test: light-wasm
 
 FIRST ?= 1
 
-simulate: setup
+simulate: simulate-nodes simulate-networks
+
+simulate-nodes: setup
 	SEEDS=$(or $(SEEDS),3000) FIRST=$(FIRST) cargo test --locked --workspace --test simulation \
 	  whatever_befalls -- --nocapture
 
 simulate-networks: setup
 	SEEDS=$(or $(SEEDS),1000) FIRST=$(FIRST) cargo test --locked --workspace --test networks \
 	  whatever_befalls -- --nocapture
+
+finality: setup
+	cargo test --locked --workspace --test networks finality -- --ignored --nocapture
 
 planted: setup
 	@tests/simulation/planted.sh

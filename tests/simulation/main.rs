@@ -14,7 +14,7 @@
 //! What is not: [`hurried`] lives submit from several threads to a node that commits by itself, so that syncs are
 //! shared and stages overlap; their inputs and failures are the seed's, the interleaving is the system's.
 //!
-//! `make simulate SEEDS=3000 FIRST=1` lives more of them; a failing seed is printed with the command for it alone.
+//! `make simulate-nodes SEEDS=3000 FIRST=1` lives more of them; a failing seed is printed with the command for it alone.
 //! `planted/` holds bugs that these lives must catch: `make planted`.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -33,14 +33,14 @@ use self::seeds::each_seed;
 const SEEDS: u64 = 300;
 #[test]
 fn whatever_befalls_a_node_nothing_is_lost() {
-    each_seed("simulate", SEEDS, |seed| {
+    each_seed("simulate-nodes", SEEDS, |seed| {
         life::live(seed);
     });
 }
 
 #[test]
 fn a_node_in_a_hurry_loses_nothing_either() {
-    each_seed("simulate", SEEDS / 15, hurried::live);
+    each_seed("simulate-nodes", SEEDS / 15, hurried::live);
 }
 
 /// What `make planted` plants fits the code as it is.

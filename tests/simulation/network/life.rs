@@ -42,11 +42,11 @@ struct Life {
 }
 
 /// What outlives a world.
-struct Kept {
-    chance: Chance,
-    genesis: Genesis,
-    validators: Vec<Validator>,
-    people: People,
+pub(crate) struct Kept {
+    pub(crate) chance: Chance,
+    pub(crate) genesis: Genesis,
+    pub(crate) validators: Vec<Validator>,
+    pub(crate) people: People,
     observer: Observer,
     /// Who is no validator of ours.
     equivocator: Option<usize>,
@@ -62,7 +62,7 @@ pub(crate) fn live(seed: u64) -> String {
 }
 
 fn live_here(seed: u64) -> String {
-    let kept = Kept::new(seed);
+    let kept = Kept::new(seed, VALIDATORS);
     let (terms, keys) = (kept.terms(), kept.keys());
     let (disks, runtime) = simulate(seed, terms, &keys, |world| async move {
         let mut life = Life::new(world, kept);
@@ -78,7 +78,7 @@ fn live_here(seed: u64) -> String {
 /// than was synced.
 pub(crate) fn live_through_a_power_cut(seed: u64) {
     let live = move || {
-        let kept = Kept::new(seed);
+        let kept = Kept::new(seed, VALIDATORS);
         let (terms, keys) = (kept.terms(), kept.keys());
         let before = |world| async move {
             let mut life = Life::new(world, kept);
@@ -96,9 +96,9 @@ pub(crate) fn live_through_a_power_cut(seed: u64) {
 }
 
 impl Kept {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, validators: u8) -> Self {
         let mut keys: Vec<SigningKey> =
-            (0..VALIDATORS).map(|number| SigningKey::from_seed([200 + number; 32])).collect();
+            (0..validators).map(|number| SigningKey::from_seed([200 + number; 32])).collect();
         keys.sort_by_key(|key| key.public_key().0);
         let names = keys.iter().map(|key| key.public_key().0).collect();
         let genesis = Genesis { dev: false, validators: names, epoch_length: EPOCH, ..people::genesis(seed) };
@@ -112,11 +112,11 @@ impl Kept {
         Self { chance, genesis, validators, people, observer, equivocator: None, before: 0 }
     }
 
-    fn terms(&self) -> Terms {
+    pub(crate) fn terms(&self) -> Terms {
         Terms { chain: self.genesis.hash(), epoch_length: EPOCH.try_into().unwrap(), retained: RETAINED }
     }
 
-    fn keys(&self) -> Vec<SigningKey> {
+    pub(crate) fn keys(&self) -> Vec<SigningKey> {
         self.validators.iter().map(|validator| validator.key.clone()).collect()
     }
 }

@@ -22,6 +22,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod adversaries;
+mod finality;
 mod lanes;
 mod life;
 mod observer;
@@ -47,6 +48,12 @@ fn whatever_befalls_a_network_it_agrees_and_goes_on() {
 #[test]
 fn whatever_befalls_a_network_it_survives_a_power_cut() {
     each_seed("simulate-networks", SEEDS / 8, life::live_through_a_power_cut);
+}
+
+#[test]
+#[ignore = "a measurement: make finality"]
+fn finality_by_number_and_distance() {
+    finality::measure();
 }
 
 #[test]

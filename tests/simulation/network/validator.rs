@@ -26,7 +26,7 @@ use crate::{
     people,
 };
 
-/// How often a chain looks whether it is asked something.
+/// How often a chain looks whether it is asked something, unless a life says otherwise.
 const TURN: Duration = Duration::from_millis(4);
 
 /// What stays when a process ends, and the process that runs.
@@ -37,6 +37,8 @@ pub(crate) struct Validator {
     pub(crate) segment_bytes: usize,
     /// Tells others other records of its lane than it has.
     pub(crate) is_two_faced: bool,
+    /// How often its chain looks whether it is asked something.
+    pub(crate) turn: Duration,
     /// By how much its clock is wrong.
     pub(crate) ahead_ms: u64,
     process: Option<Process>,
@@ -59,7 +61,7 @@ impl Observer for Events {
 
 impl Validator {
     pub(crate) const fn new(number: usize, key: SigningKey, machine: Machine, segment_bytes: usize) -> Self {
-        Self { number, key, machine, segment_bytes, is_two_faced: false, ahead_ms: 0, process: None }
+        Self { number, key, machine, segment_bytes, is_two_faced: false, turn: TURN, ahead_ms: 0, process: None }
     }
 
     /// Small caches, so that the database is read; a small window, so that it is swept.
@@ -121,7 +123,7 @@ impl Validator {
         let bodies = world.bodies(self.number).await;
         let events = Arc::new(Events::default());
         let time = world.time();
-        world.start(self.number, start, asks, events.clone(), live(stepped, lanes, bodies, time)).await;
+        world.start(self.number, start, asks, events.clone(), live(stepped, lanes, bodies, time, self.turn)).await;
         Ok(&self.process.insert(Process { chain, events }).chain)
     }
 
@@ -147,7 +149,7 @@ impl Validator {
 }
 
 /// The stages of a process, on the simulation's thread, until one fails.
-async fn live(mut stages: Stepped, mut lanes: Lanes, mut bodies: Bodies, time: Time) {
+async fn live(mut stages: Stepped, mut lanes: Lanes, mut bodies: Bodies, time: Time, turn: Duration) {
     while let Ok(patience) = stages.step() {
         lanes.speak(&mut bodies, time.elapsed());
         tokio::select! {
@@ -156,7 +158,7 @@ async fn live(mut stages: Stepped, mut lanes: Lanes, mut bodies: Bodies, time: T
                 Some((from, message)) => lanes.hear(from, &message, time.elapsed()),
                 None => return,
             },
-            () = time.sleep(patience.min(TURN)) => {}
+            () = time.sleep(patience.min(turn)) => {}
         }
     }
 }
