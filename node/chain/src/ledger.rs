@@ -280,7 +280,8 @@ impl Ledger {
     /// logged once more behind it.
     fn found(&mut self, want: Want, records: Vec<Checked>) -> Result<(), LogError> {
         let Some(end) = self.waiting.end(want.from.lane) else { return Ok(()) };
-        if end.generation != want.from.generation || want.from.index > end.index {
+        // What a final block took is not to be replaced: in the log, that would supersede all that followed.
+        if !self.waiting.waits(want.from) || want.from.index > end.index {
             return Ok(());
         }
         let bytes = records.iter().map(|record| &record.entered);

@@ -48,6 +48,8 @@ type In = simulated::Receiver<PublicKey>;
 const QUOTA: u32 = 1_000;
 /// The channels of consensus; the next is for bodies.
 const CHANNELS: u64 = 5;
+/// What a round of everybody's tasks takes: about as long as a machine would.
+const ROUND: Duration = Duration::from_micros(50);
 /// Simulated time that a run may take.
 const LIFETIME: Duration = Duration::from_secs(600);
 
@@ -123,7 +125,8 @@ where
 }
 
 fn runner(seed: u64) -> deterministic::Runner {
-    deterministic::Runner::new(deterministic::Config::new().with_seed(seed).with_timeout(Some(LIFETIME)))
+    let config = deterministic::Config::new().with_seed(seed).with_cycle(ROUND).with_timeout(Some(LIFETIME));
+    deterministic::Runner::new(config)
 }
 
 impl Link {
