@@ -39,7 +39,11 @@ use rustorium_chain::{
 use rustorium_consensus::Directory;
 use rustorium_network::{Incoming, Message, Network, PeerId, Request};
 use rustorium_types::{ed25519::SigningKey, id::Hash};
-use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
 
 use self::{forward::Forward, lanes::News};
 
@@ -74,6 +78,8 @@ pub(crate) struct Inbox {
 pub(crate) struct Peers {
     links: Arc<Links>,
     tasks: JoinSet<()>,
+    /// Ends what waits for messages on a thread, when it is dropped.
+    stop: oneshot::Sender<()>,
 }
 
 /// What the tasks share.
@@ -161,8 +167,9 @@ impl Peers {
             tasks.spawn(sync::follow(Arc::clone(&links), asks));
         }
         let receiving = Arc::clone(&links);
-        tasks.spawn_blocking(move || lanes::receive(&receiving, bodies, &own));
-        Ok(Self { links, tasks })
+        let (stop, stopped) = oneshot::channel();
+        tasks.spawn_blocking(move || lanes::receive(&receiving, bodies, &own, stopped));
+        Ok(Self { links, tasks, stop })
     }
 
     /// What the tasks share.
@@ -171,10 +178,12 @@ impl Peers {
     }
 
     /// Says goodbye to all, and ends.
-    pub(crate) async fn shutdown(mut self) {
-        self.tasks.abort_all();
-        self.links.network.clone().shutdown().await;
-        while self.tasks.join_next().await.is_some() {}
+    pub(crate) async fn shutdown(self) {
+        let Self { links, mut tasks, stop } = self;
+        drop(stop);
+        tasks.abort_all();
+        links.network.clone().shutdown().await;
+        while tasks.join_next().await.is_some() {}
     }
 }
 
