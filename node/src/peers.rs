@@ -6,6 +6,7 @@
 //!                              │ bodies         what a block takes and is not here
 //!                              │ forward        what a node without a lane is given
 //!                              │ sync           final blocks, for whoever is behind
+//!                              │ heads          where the others are, before this one votes
 //!                              └ introductions  which validator a peer is
 //! ```
 //!
@@ -14,6 +15,7 @@
 
 mod bodies;
 mod forward;
+mod heads;
 mod introductions;
 mod lanes;
 mod sync;
@@ -45,6 +47,7 @@ use tokio::{
     task::JoinSet,
 };
 
+pub(crate) use self::heads::{Comparison, Voted};
 use self::{forward::Forward, lanes::News};
 
 /// How a chain that is being opened speaks to others: what it says is heard once [`Peers::start`] is called.
@@ -170,6 +173,13 @@ impl Peers {
         let (stop, stopped) = oneshot::channel();
         tasks.spawn_blocking(move || lanes::receive(&receiving, bodies, &own, stopped));
         Ok(Self { links, tasks, stop })
+    }
+
+    /// Compares what the other validators have with what this one voted for.
+    pub(crate) fn compare(&mut self, comparison: Comparison) {
+        // As the chain is now: what it gets meanwhile is to be looked at too.
+        let Some(position) = self.links.position() else { return };
+        self.tasks.spawn(heads::compare(Arc::clone(&self.links), position, comparison));
     }
 
     /// What the tasks share.
