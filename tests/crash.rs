@@ -10,18 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustorium_types::{
-    ed25519::SigningKey,
-    hash::account_id,
-    id::{Amount, Gas, Nonce},
-    transaction::{self, Authorisation, Body, Message},
-};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::{
-    chain_client::{ChainClient, account, hex_bytes, hex_text},
+    chain_client::{ChainClient, account},
     dev_node::{DevNode, Shell},
+    payer::Payer,
 };
 
 /// Processes that are killed.
@@ -49,51 +44,9 @@ enum Said {
     Executed(u64),
 }
 
-/// An account that signs transfers; its nonces go on from process to process.
-struct Sender {
-    key: SigningKey,
-    genesis: [u8; 32],
-    receiver: Value,
-    nonce: AtomicU64,
-}
-
-impl Sender {
-    fn of(node: &DevNode, name: &str) -> Self {
-        let accounts = node.ready["accounts"].as_array().expect("the ready line lists accounts");
-        let found = accounts.iter().find(|account| account["name"] == name).expect("a dev account");
-        let seed = hex_bytes(&found["secretKey"]).try_into().expect("32 bytes");
-        let genesis = hex_bytes(&node.ready["genesisHash"]).try_into().expect("32 bytes");
-        let receiver = json!(account(node, RECEIVER).address);
-        Self { key: SigningKey::from_seed(seed), genesis, receiver, nonce: AtomicU64::new(0) }
-    }
-
-    /// A signed transfer of 1: its hash, and what is submitted.
-    fn transfer(&self) -> (String, Value) {
-        let to = self.receiver.as_str().expect("a text").parse().expect("an address");
-        let public_key = self.key.public_key().0;
-        let body = Body {
-            version: transaction::VERSION,
-            chain: self.genesis[..4].try_into().expect("4 bytes"),
-            sender: account_id(0, &public_key),
-            nonce: Nonce(self.nonce.fetch_add(1, Ordering::SeqCst) + 1),
-            valid_until: None,
-            gas_limit: Gas(1_000_000),
-            max_gas_price: Amount(1_000_000_000),
-            fee_payer: None,
-            memo: Vec::new(),
-            messages: vec![Message::Transfer { to, amount: Amount(1) }],
-        };
-        let hash = body.digest(&rustorium_types::id::Hash(self.genesis));
-        let authorisation = Authorisation::Ed25519 { public_key, signature: self.key.sign(hash.as_bytes()).0 };
-        let encoded = |bytes: Result<Vec<u8>, borsh::io::Error>| hex_text(&bytes.expect("memory does not fail"));
-        let auth = encoded(borsh::to_vec(&authorisation));
-        (hash.to_string(), json!({ "body": encoded(borsh::to_vec(&body)), "auth": auth }))
-    }
-}
-
 impl Ledger {
     /// Submits transfers, a batch after the other, until the node answers no more.
-    async fn submit(&self, sender: &Sender, rest: String) {
+    async fn submit(&self, sender: &Payer, rest: String) {
         let http = reqwest::Client::new();
         for round in 0_u64.. {
             let (hashes, batch): (Vec<_>, Vec<_>) = (0..BATCH).map(|_| sender.transfer()).unzip();
@@ -163,7 +116,7 @@ async fn balance(chain: &ChainClient, address: &str) -> u128 {
 }
 
 /// Puts a node under load; the tasks end with it.
-fn load(node: &DevNode, ledger: &Arc<Ledger>, senders: &Arc<Vec<Sender>>) -> JoinSet<()> {
+fn load(node: &DevNode, ledger: &Arc<Ledger>, senders: &Arc<Vec<Payer>>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     for index in 0..SENDERS.len() {
         let (ledger, senders, rest) = (Arc::clone(ledger), Arc::clone(senders), node.rest().to_owned());
@@ -212,7 +165,7 @@ async fn thirty_kills_under_load_contradict_nothing() {
     let data_dir = directory.path().join("data");
     let ledger = Arc::new(Ledger::default());
     let node = DevNode::start_in(&data_dir, &[]);
-    let senders = Arc::new(SENDERS.map(|name| Sender::of(&node, name)).into_iter().collect::<Vec<_>>());
+    let senders = Arc::new(SENDERS.map(|name| Payer::of(&node.ready, name, RECEIVER)).into_iter().collect::<Vec<_>>());
     let receiver = account(&node, RECEIVER).address;
     let before = balance(&ChainClient::new(node.rest()), &receiver).await;
     node.kill();
@@ -239,7 +192,7 @@ async fn sigterm_under_load_drains_and_ends_with_success() {
     let data_dir = directory.path().join("data");
     let ledger = Arc::new(Ledger::default());
     let node = DevNode::start_in(&data_dir, &[]);
-    let senders = Arc::new(SENDERS.map(|name| Sender::of(&node, name)).into_iter().collect::<Vec<_>>());
+    let senders = Arc::new(SENDERS.map(|name| Payer::of(&node.ready, name, RECEIVER)).into_iter().collect::<Vec<_>>());
     let receiver = account(&node, RECEIVER).address;
     let before = balance(&ChainClient::new(node.rest()), &receiver).await;
     let tasks = load(&node, &ledger, &senders);

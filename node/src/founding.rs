@@ -4,7 +4,8 @@
 //! DIR/genesis.toml            what all nodes start from
 //! DIR/validator-1/node.toml   settings: where it answers, where others reach it, whom it knows
 //!                /genesis.…   the chain
-//!                /keys/       validator.json and network.json, encrypted
+//!                /keys/       validator.json and network.json, encrypted; validator.journal
+//!                /consensus/  the journal of votes, which is empty
 //! DIR/follower-1/…            the same without a validator's key
 //! ```
 
@@ -27,6 +28,7 @@ use crate::{
     config::{Config, Network},
     dev, genesis,
     genesis::GenesisError,
+    journal,
     keystore::{Keystore, KeystoreError},
     membership::Keys,
 };
@@ -101,6 +103,9 @@ pub enum FoundingError {
     /// A key.
     #[error(transparent)]
     Key(#[from] KeystoreError),
+    /// A journal of votes.
+    #[error(transparent)]
+    Journal(#[from] journal::JournalError),
 }
 
 struct Plan {
@@ -135,6 +140,7 @@ pub fn found(founding: &Founding, passphrase: &str) -> Result<Vec<Founded>, Foun
         keys.store(NETWORK_KEY, &plan.network, passphrase)?;
         if let Some(key) = &plan.validator {
             keys.store(VALIDATOR_KEY, key, passphrase)?;
+            journal::found(&home)?;
         }
         let others = addresses.iter().enumerate().filter(|(other, _)| *other != index);
         // A follower is known to those whom it asks.
@@ -181,7 +187,7 @@ pub fn keys(directory: &Path, passphrase: &str) -> Result<Keys, FoundingError> {
         Some(_) => Some(SigningKey::from_seed(*keystore.secret(VALIDATOR_KEY, passphrase)?)),
         None => None,
     };
-    Ok(Keys { validator, network })
+    Ok(Keys { validator, network, new_journal: false })
 }
 
 fn plan(founding: &Founding) -> Result<Vec<Plan>, FoundingError> {

@@ -9,6 +9,7 @@ pub mod dev;
 mod feed;
 pub mod founding;
 pub mod genesis;
+pub mod journal;
 pub mod keystore;
 pub mod load;
 pub mod membership;

@@ -8,6 +8,8 @@
 //! follower    chain ◄─ desk ─ peers ────── network      final blocks come from peers, held against certificates
 //! ```
 
+mod voter;
+
 use std::{collections::BTreeSet, io, sync::Arc};
 
 use rustorium_chain::{
@@ -15,16 +17,18 @@ use rustorium_chain::{
     desk::desk,
     storage::StoreError,
 };
-use rustorium_consensus::{Consensus, Directory, Event, Failure, Observer, Ports, Start};
+use rustorium_consensus::{Caution, Directory, Event, Failure, Observer};
 use rustorium_network::{Clock, Identity, Network};
 use rustorium_types::{ed25519::SigningKey, genesis::Genesis};
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
+use self::voter::{Parts, Voter};
 use crate::{
     config::{self, ConfigError},
+    journal::{self, Journal, JournalError},
     node::now,
-    peers::{self, Links, Peers},
+    peers::{self, Comparison, Links, Peers, Voted},
 };
 
 /// The keys of a node, each for one purpose.
@@ -34,13 +38,26 @@ pub struct Keys {
     pub validator: Option<SigningKey>,
     /// What other nodes know it by.
     pub network: [u8; 32],
+    /// Whether a new journal of votes may be made for the validator's key: nothing else signs with it any more.
+    pub new_journal: bool,
 }
 
 /// A node's part in a chain of several, while it runs.
 pub(crate) struct Membership {
-    consensus: Option<Consensus>,
+    voter: Option<Voter>,
     peers: Peers,
-    failed: watch::Receiver<Option<Failure>>,
+    failed: watch::Receiver<Option<Arc<Ended>>>,
+}
+
+/// Why a node's part in its chain ended.
+#[derive(Debug, Error)]
+pub(crate) enum Ended {
+    /// Consensus cannot go on.
+    #[error("consensus stopped: {0}")]
+    Consensus(Failure),
+    /// The journal is older than what its key signed.
+    #[error(transparent)]
+    Journal(JournalError),
 }
 
 /// Why a node does not take part.
@@ -50,6 +67,9 @@ pub enum MembershipError {
     /// A peer's address.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The journal of votes.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The chain.
     #[error(transparent)]
     Chain(#[from] OpenError),
@@ -87,31 +107,57 @@ pub(crate) fn join(
 
     let (asks, asked) = desk();
     let (mouth, ear) = peers::mouth();
-    let directory = config.data_dir.join("consensus");
     let others = Others { consensus: Finality::Desk(asked), peers: Box::new(mouth) };
     let chain = Chain::open_among(chain_config, others)?;
+    // Under the directory's lock, which the chain has.
+    let home = &config.data_dir;
+    let journal = match (&keys.validator, keys.new_journal) {
+        (None, _) => None,
+        (Some(_), false) => Some(journal::open(home)?),
+        (Some(_), true) => Some(journal::open_or_renew(home, now())?),
+    };
     let (network, incoming) = Network::start(identity, settings)?;
     let (for_consensus, inbox) = peers::split(incoming);
     let who = Directory::default();
 
     let (to_failed, failed) = watch::channel(None);
-    let (consensus, follows) = match &keys.validator {
-        Some(key) => {
-            let settings = rustorium_consensus::Config::new(genesis, key.clone(), directory);
-            let ports = Ports {
+    let (to_voted, voted) = watch::channel(None);
+    let (height, others) = watch::channel(None);
+    let mut caution = Caution { journal_since: None, others: Some(others) };
+    let (voter, follows) = match (&keys.validator, journal) {
+        (Some(key), Some(Journal { directory, since })) => {
+            caution.journal_since = since;
+            let mut settings = rustorium_consensus::Config::new(genesis, key.clone(), directory);
+            settings.caution = caution.clone();
+            let (to_failures, failures) = mpsc::unbounded_channel();
+            let parts = Parts {
+                settings,
+                chain: chain.clone(),
+                asks,
                 network: network.clone(),
                 directory: who.clone(),
-                votes: for_consensus.votes,
-                certificates: for_consensus.certificates,
-                resolver: for_consensus.resolver,
+                inbox: for_consensus,
+                observer: Arc::new(Log { failures: to_failures, voted: to_voted }),
             };
-            let start = Start::of(&chain)?.ok_or(MembershipError::Epoch)?;
-            (Some(Consensus::start(settings, start, asks, ports, Arc::new(Log { failed: to_failed }))?), None)
+            let to_failed = to_failed.clone();
+            let stands = move |failure| {
+                to_failed.send_replace(Some(Arc::new(Ended::Consensus(failure))));
+            };
+            (Some(Voter::start(parts, failures, stands)?), None)
         }
-        None => (None, Some(asks)),
+        _ => (None, Some(asks)),
     };
-    let peers = Peers::start(network, chain.clone(), keys.validator.clone(), who, ear, inbox, follows)?;
-    Ok((chain, Membership { consensus, peers, failed }))
+    let mut peers = Peers::start(network, chain.clone(), keys.validator.clone(), who, ear, inbox, follows)?;
+    if voter.is_some() {
+        let home = home.clone();
+        let older = Box::new(move |signed| {
+            let refused = journal::refuse(&home, signed);
+            tracing::error!(%refused, "not voting");
+            to_failed.send_replace(Some(Arc::new(Ended::Journal(refused))));
+        });
+        peers.compare(Comparison { voted, caution, height, older });
+    }
+    Ok((chain, Membership { voter, peers, failed }))
 }
 
 impl Membership {
@@ -120,13 +166,13 @@ impl Membership {
         self.peers.links()
     }
 
-    /// Ends when consensus cannot go on, and says why.
-    pub(crate) fn failed(&self) -> impl Future<Output = Failure> + Send + 'static {
+    /// Ends when this node cannot take part any more, and says why.
+    pub(crate) fn failed(&self) -> impl Future<Output = Arc<Ended>> + Send + 'static {
         let mut failed = self.failed.clone();
         async move {
             // Of a follower nobody ever says so.
-            match failed.wait_for(Option::is_some).await.map(|failure| *failure) {
-                Ok(Some(failure)) => failure,
+            match failed.wait_for(Option::is_some).await.map(|ended| ended.clone()) {
+                Ok(Some(ended)) => ended,
                 _ => std::future::pending().await,
             }
         }
@@ -134,22 +180,29 @@ impl Membership {
 
     /// Votes no more, says goodbye, and ends.
     pub(crate) async fn leave(self) -> io::Result<()> {
-        let Self { consensus, peers, .. } = self;
-        let stopped = tokio::task::spawn_blocking(move || consensus.map_or(Ok(()), Consensus::stop)).await;
+        let Self { voter, peers, .. } = self;
+        let stopped = match voter {
+            Some(voter) => voter.stop().await,
+            None => Ok(()),
+        };
         peers.shutdown().await;
-        stopped.unwrap_or(Ok(()))
+        stopped
     }
 }
 
-/// Writes what consensus says to the log, and keeps why it failed.
+/// Writes what consensus says to the log, and hands on why it failed and how far its journal went.
 struct Log {
-    failed: watch::Sender<Option<Failure>>,
+    failures: mpsc::UnboundedSender<Failure>,
+    voted: watch::Sender<Option<Voted>>,
 }
 
 impl Observer for Log {
     fn observe(&self, event: Event) {
         match event {
-            Event::EpochEntered { epoch, validators, votes, .. } => {
+            Event::EpochEntered { epoch, validators, votes, signed } => {
+                let first =
+                    |voted: &mut Option<Voted>| voted.replace(voted.unwrap_or(Voted { epoch, view: signed })).is_none();
+                self.voted.send_if_modified(first);
                 tracing::info!(epoch = epoch.0, validators, votes, "entered an epoch");
             }
             Event::Nullified { view, leader, .. } => {
@@ -160,7 +213,7 @@ impl Observer for Log {
             }
             Event::Failed(failure) => {
                 tracing::error!(%failure, "consensus cannot go on");
-                self.failed.send_replace(Some(failure));
+                let _ = self.failures.send(failure);
             }
             event => tracing::trace!(?event, "consensus"),
         }

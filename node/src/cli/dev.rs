@@ -186,7 +186,7 @@ pub(super) fn serve_node(config: Config, keys: Option<Keys>, verbosity: u8, outp
             _ = terminate.recv() => None,
             _ = interrupt.recv() => None,
             fault = node.stopped() => fault.map(|fault| format!("the chain stopped: {fault}")),
-            why = node.left_behind() => Some(format!("consensus stopped: {why}")),
+            why = node.left_behind() => Some(why),
         };
         let closed = node.shutdown().await;
         match ended.or_else(|| closed.err().map(|fault| format!("the chain stopped: {fault}"))) {
