@@ -7,6 +7,7 @@ mod chain_client;
 mod dev_node;
 mod guests;
 
+mod broker;
 mod crash;
 mod damage;
 mod dev;

@@ -13,6 +13,7 @@ use std::{collections::BTreeSet, io, sync::Arc};
 use rustorium_chain::{
     chain::{Chain, ChainConfig, Consensus as Finality, Network as Others, OpenError},
     desk::desk,
+    exchange::SharedLanes,
     storage::StoreError,
 };
 use rustorium_consensus::{Consensus, Directory, Event, Failure, Observer, Ports, Start};
@@ -67,7 +68,8 @@ pub enum MembershipError {
     Epoch,
 }
 
-/// Opens a chain of several and takes part in it, on the caller's tokio runtime.
+/// Opens a chain of several, whose shared lanes are reached by `shared`, and takes part in it, on the caller's tokio
+/// runtime.
 ///
 /// # Errors
 /// Why not.
@@ -76,6 +78,7 @@ pub(crate) fn join(
     genesis: &Genesis,
     keys: &Keys,
     chain_config: ChainConfig,
+    shared: Box<dyn SharedLanes>,
 ) -> Result<(Chain, Membership), MembershipError> {
     let identity = Identity::from_seed(keys.network);
     let listen = config.network.listen.unwrap_or_else(|| ([127, 0, 0, 1], 0).into());
@@ -88,7 +91,7 @@ pub(crate) fn join(
     let (asks, asked) = desk();
     let (mouth, ear) = peers::mouth();
     let directory = config.data_dir.join("consensus");
-    let others = Others { consensus: Finality::Desk(asked), peers: Box::new(mouth) };
+    let others = Others { consensus: Finality::Desk(asked), peers: Box::new(mouth), shared };
     let chain = Chain::open_among(chain_config, others)?;
     let (network, incoming) = Network::start(identity, settings)?;
     let (for_consensus, inbox) = peers::split(incoming);
