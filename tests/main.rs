@@ -8,6 +8,7 @@ mod dev_node;
 mod guests;
 mod payer;
 
+mod broker;
 mod crash;
 mod damage;
 mod dev;

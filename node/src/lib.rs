@@ -2,6 +2,7 @@
 
 mod admission;
 pub mod api;
+pub mod broker;
 pub mod builder;
 pub mod cli;
 pub mod config;

@@ -15,6 +15,7 @@ use std::{collections::BTreeSet, io, sync::Arc};
 use rustorium_chain::{
     chain::{Chain, ChainConfig, Consensus as Finality, Network as Others, OpenError},
     desk::desk,
+    exchange::SharedLanes,
     storage::StoreError,
 };
 use rustorium_consensus::{Caution, Directory, Event, Failure, Observer};
@@ -87,7 +88,8 @@ pub enum MembershipError {
     Epoch,
 }
 
-/// Opens a chain of several and takes part in it, on the caller's tokio runtime.
+/// Opens a chain of several, whose shared lanes are reached by `shared`, and takes part in it, on the caller's tokio
+/// runtime.
 ///
 /// # Errors
 /// Why not.
@@ -96,6 +98,7 @@ pub(crate) fn join(
     genesis: &Genesis,
     keys: &Keys,
     chain_config: ChainConfig,
+    shared: Box<dyn SharedLanes>,
 ) -> Result<(Chain, Membership), MembershipError> {
     let identity = Identity::from_seed(keys.network);
     let listen = config.network.listen.unwrap_or_else(|| ([127, 0, 0, 1], 0).into());
@@ -107,7 +110,7 @@ pub(crate) fn join(
 
     let (asks, asked) = desk();
     let (mouth, ear) = peers::mouth();
-    let others = Others { consensus: Finality::Desk(asked), peers: Box::new(mouth) };
+    let others = Others { consensus: Finality::Desk(asked), peers: Box::new(mouth), shared };
     let chain = Chain::open_among(chain_config, others)?;
     // Under the directory's lock, which the chain has.
     let home = &config.data_dir;

@@ -277,9 +277,10 @@ impl Lane {
 }
 
 impl Load {
-    const NONE: Self = Self { records: 0, bytes: 0, gas: 0, mines: 0 };
+    pub(crate) const NONE: Self = Self { records: 0, bytes: 0, gas: 0, mines: 0 };
 
-    const fn and(self, other: Self) -> Self {
+    /// Both together.
+    pub(crate) const fn and(self, other: Self) -> Self {
         Self {
             records: self.records + other.records,
             bytes: self.bytes + other.bytes,
@@ -288,14 +289,14 @@ impl Load {
         }
     }
 
-    fn add(&mut self, record: &Checked) {
+    pub(crate) fn add(&mut self, record: &Checked) {
         self.records += 1;
         self.bytes += record.entered.len();
         self.gas += record.gas.0;
         self.mines += usize::from(is_mine(record));
     }
 
-    fn remove(&mut self, record: &Checked) {
+    pub(crate) fn remove(&mut self, record: &Checked) {
         self.records -= 1;
         self.bytes -= record.entered.len();
         self.gas -= record.gas.0;

@@ -247,7 +247,7 @@ mod tests {
     /// The blocks of a chain of one, some with records, over two epochs.
     fn blocks() -> (Genesis, Vec<WireBlock>) {
         let directory = tempfile::tempdir().unwrap();
-        let genesis = Genesis { epoch_length: 4, ..dev::genesis("sync").unwrap() };
+        let genesis = Genesis { epoch_length: 4, ..dev::genesis("sync", 0).unwrap() };
         let chain = Chain::open(ChainConfig {
             directory: directory.path().to_owned(),
             genesis: genesis.clone(),
