@@ -82,7 +82,8 @@ async fn a_broker_that_dies_under_load_stops_and_loses_nothing() {
     let chain = ChainClient::new(node.rest());
     is_joined(&node.ready).await;
     assert_eq!(pay(&chain, &node.ready, "erin", "frank").await["type"], "Success");
-    let mut returned = come_back(&node.ready, 0).await;
+    let returned = async || metric(&metrics(&node.ready).await, "log_returned_records_total");
+    come_back(&node.ready, 0).await;
     assert_in_good_taste(&metrics(&node.ready).await);
 
     let ledger = Arc::new(Ledger::default());
@@ -92,14 +93,14 @@ async fn a_broker_that_dies_under_load_stops_and_loses_nothing() {
     let mut tasks = crash::load(&node, &ledger, &senders);
     crash::answers(&ledger, 100).await;
     for signal in ["KILL", "TERM"] {
-        returned = come_back(&node.ready, returned).await;
+        come_back(&node.ready, returned().await).await;
         cluster.stop(1, signal);
         // Without it, what is submitted is kept here.
         crash::answers(&ledger, 200).await;
-        returned = metric(&metrics(&node.ready).await, "log_returned_records_total");
+        let meanwhile = returned().await;
         cluster.restart(1);
         // The lanes go on by themselves.
-        returned = come_back(&node.ready, returned).await;
+        come_back(&node.ready, meanwhile).await;
         crash::answers(&ledger, 50).await;
     }
     tasks.abort_all();
