@@ -19,4 +19,5 @@ mod plain;
 mod restart;
 mod streams;
 mod token;
+mod validators;
 mod watched;

@@ -39,6 +39,7 @@ mod trace;
 mod transfer;
 mod tx;
 mod upgrade;
+mod validator;
 mod verify;
 
 use std::process::ExitCode;
@@ -171,6 +172,8 @@ enum Command {
     Status,
     /// Shows which other nodes a node is connected to.
     Peers,
+    /// Lists the validators; proposes, signs and submits a change of them.
+    Validator(validator::ValidatorArgs),
     /// Shows what a contract offers.
     Abi(abi::AbiArgs),
     /// Checks a data directory, or says what is in it.
@@ -245,6 +248,8 @@ fn run(cli: Cli, output: &Output) -> Result<(), CliError> {
         Command::Account(command) => wait_for(account::run(command, &context()?)),
         Command::Transfer(args) => wait_for(transfer::run(args, &context()?)),
         Command::Status => wait_for(status::run(&context()?)),
+        Command::Validator(args) if args.is_offline() => validator::run_offline(args, output),
+        Command::Validator(args) => wait_for(validator::run(args, &context()?)),
         Command::Peers => wait_for(peers::run(&context()?)),
         Command::Abi(args) => wait_for(abi::run(args, &context()?)),
         Command::Load(args) => wait_for(load::run(args, &context()?)),
@@ -280,6 +285,7 @@ mod tests {
     fn every_command_of_the_table_parses() {
         let zero = rustorium_types::id::Hash::ZERO;
         let trusting = format!("query hello balance_of account=bob --height 5 --verify --trust {zero} --max-age 5s");
+        let key_line = format!("validator propose --add {zero} --remove {zero}");
         for line in [
             "dev --data-dir d --listen 127.0.0.1:0 --block-time 0 --durability none --seed s",
             "dev --genesis genesis.toml",
@@ -292,7 +298,7 @@ mod tests {
             "dev revert 5",
             "dev dump state.jsonl --height 5",
             "dev load state.jsonl",
-            "init net --validators 4 --followers 1 --listen 127.0.0.1:0 --dev --chain-id n",
+            "init net --validators 4 --followers 1 --listen 127.0.0.1:0 --dev --chain-id n --epoch-length 40",
             "start --data-dir net/validator-1",
             "localnet --validators 4 --followers 1 --data-dir d --listen 127.0.0.1:0",
             "new hello --template token",
@@ -325,6 +331,11 @@ mod tests {
             "transfer to=bob amount=5",
             "status",
             "peers",
+            "validator list",
+            "validator new net/validator-5 --genesis net/genesis.toml --peer id@127.0.0.1:7645 --listen 127.0.0.1:0",
+            key_line.as_str(),
+            "validator sign change.json --data-dir net/validator-1",
+            "validator submit change.json --from carol",
             "abi hello",
             "db check --data-dir d",
             "db stats --data-dir d",

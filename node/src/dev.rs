@@ -14,6 +14,8 @@ use rustorium_types::{
 
 /// What each account starts with, in base units.
 pub const BALANCE: Amount = Amount(1_000_000_000_000_000_000_000_000);
+/// Heights of an epoch, unless a genesis says otherwise.
+pub const EPOCH_LENGTH: u64 = 1_000;
 
 const NAMES: [&str; 10] = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy"];
 const ACCOUNT_CONTEXT: &str = "rustorium dev account 1";
@@ -85,7 +87,7 @@ pub fn genesis(seed: &str) -> Result<Genesis, getrandom::Error> {
         balances,
         fee_account: fee_account(),
         gas_price: Amount(1),
-        epoch_length: 1_000,
+        epoch_length: EPOCH_LENGTH,
         state_lag: 8,
         shards: 0,
         limits: Limits::default(),

@@ -18,7 +18,7 @@ use rustorium_network::{Identity, PeerAddress};
 use rustorium_types::{
     ed25519::SigningKey,
     genesis::Genesis,
-    id::{Address, Amount},
+    id::{Address, Amount, Hash},
 };
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -57,6 +57,30 @@ pub struct Founding {
     pub dev: bool,
     /// What accounts start with, besides the dev accounts of a dev chain.
     pub balances: Vec<(Address, Amount)>,
+    /// Heights of an epoch.
+    pub epoch_length: u64,
+}
+
+/// A node that is to become a validator of a network.
+#[derive(Clone, Debug)]
+pub struct Joining {
+    /// Its directory.
+    pub directory: PathBuf,
+    /// The network's chain.
+    pub genesis: Genesis,
+    /// Nodes that it knows, as `ID@ADDRESS:PORT`.
+    pub peers: Vec<String>,
+    /// Where it answers.
+    pub listen: SocketAddr,
+}
+
+/// A node whose directory was made for a network that there is.
+#[derive(Clone, Debug)]
+pub struct Joined {
+    /// The key that it votes with.
+    pub validator: [u8; 32],
+    /// Where others reach it.
+    pub address: PeerAddress,
 }
 
 /// A node whose directory was made.
@@ -75,6 +99,17 @@ pub enum FoundingError {
     /// A directory has something in it.
     #[error("{} is not empty: a network is founded once", .0.display())]
     NotEmpty(PathBuf),
+    /// A directory that is a node's.
+    #[error("{} is a node's already", .0.display())]
+    Taken(PathBuf),
+    /// A directory with another chain.
+    #[error("{} holds the chain {found}, and the genesis is of another", .directory.display())]
+    OtherChain {
+        /// The directory.
+        directory: PathBuf,
+        /// The chain in it.
+        found: Hash,
+    },
     /// No validator, or more than a certificate can have.
     #[error("a network has 1 to 512 validators and at most 512 followers")]
     Count,
@@ -148,6 +183,32 @@ pub fn found(founding: &Founding, passphrase: &str) -> Result<Vec<Founded>, Foun
     Ok(founded)
 }
 
+/// Makes the directory of a node that is to become a validator, its keys encrypted with a passphrase. It follows until it is
+/// one. The directory may hold a copy of the network's chain, but no node's keys.
+///
+/// # Errors
+/// If there is a node already, or it cannot be written.
+pub fn join(joining: &Joining, passphrase: &str) -> Result<Joined, FoundingError> {
+    let Joining { directory, genesis, peers, listen } = joining;
+    if directory.join(SETTINGS).exists() || directory.join("keys").exists() {
+        return Err(FoundingError::Taken(directory.clone()));
+    }
+    if let Some(found) = genesis::load(directory)?.filter(|found| found != genesis) {
+        return Err(FoundingError::OtherChain { directory: directory.clone(), found: found.hash() });
+    }
+    let mut held = Vec::new();
+    let (listen, address) = addresses(*listen, 0, &mut held)?;
+    let (validator, network) = (secret()?, secret()?);
+    genesis::store(directory, genesis)?;
+    let keys = Keystore::new(directory.join("keys"));
+    keys.store(NETWORK_KEY, &network, passphrase)?;
+    keys.store(VALIDATOR_KEY, &validator, passphrase)?;
+    let network_settings = Network { listen: Some(address), peers: peers.clone(), ..Network::default() };
+    write(&directory.join(SETTINGS), &settings(&Config { listen, network: network_settings, ..Config::default() }))?;
+    let address = PeerAddress { id: Identity::from_seed(*network).id(), address };
+    Ok(Joined { validator: SigningKey::from_seed(*validator).public_key().0, address })
+}
+
 /// The nodes whose directories lie in a network's, validators first.
 ///
 /// # Errors
@@ -185,31 +246,13 @@ pub fn keys(directory: &Path, passphrase: &str) -> Result<Keys, FoundingError> {
 }
 
 fn plan(founding: &Founding) -> Result<Vec<Plan>, FoundingError> {
-    let secret = || -> Result<_, FoundingError> {
-        let mut secret = Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *secret).map_err(FoundingError::Randomness)?;
-        Ok(secret)
-    };
     let names = (1..=founding.validators).map(|number| (format!("validator-{number}"), true));
     let names = names.chain((1..=founding.followers).map(|number| (format!("follower-{number}"), false)));
     // Kept open until all are chosen, so that no two are the same.
     let mut held = Vec::new();
     let mut plans = Vec::new();
     for (index, (name, votes)) in (0_u16..).zip(names) {
-        let (listen, address) = match founding.listen.port() {
-            0 => {
-                let socket = UdpSocket::bind((founding.listen.ip(), 0)).map_err(FoundingError::Socket)?;
-                let address = socket.local_addr().map_err(FoundingError::Socket)?;
-                held.push(socket);
-                (founding.listen, address)
-            }
-            port => {
-                let port = port.checked_add(index).filter(|port| *port > NETWORK_OFFSET);
-                let port = port.ok_or(FoundingError::Ports(founding.listen))?;
-                let at = |port| SocketAddr::new(founding.listen.ip(), port);
-                (at(port), at(port - NETWORK_OFFSET))
-            }
-        };
+        let (listen, address) = addresses(founding.listen, index, &mut held)?;
         let network = secret()?;
         let address = PeerAddress { id: Identity::from_seed(*network).id(), address };
         let validator = if votes { Some(secret()?) } else { None };
@@ -218,12 +261,37 @@ fn plan(founding: &Founding) -> Result<Vec<Plan>, FoundingError> {
     Ok(plans)
 }
 
+/// Where the node of an index answers, and where others reach it. Free ports are kept open in `held`.
+fn addresses(
+    first: SocketAddr,
+    index: u16,
+    held: &mut Vec<UdpSocket>,
+) -> Result<(SocketAddr, SocketAddr), FoundingError> {
+    if first.port() == 0 {
+        let socket = UdpSocket::bind((first.ip(), 0)).map_err(FoundingError::Socket)?;
+        let address = socket.local_addr().map_err(FoundingError::Socket)?;
+        held.push(socket);
+        return Ok((first, address));
+    }
+    let port = first.port().checked_add(index).filter(|port| *port > NETWORK_OFFSET);
+    let port = port.ok_or(FoundingError::Ports(first))?;
+    let at = |port| SocketAddr::new(first.ip(), port);
+    Ok((at(port), at(port - NETWORK_OFFSET)))
+}
+
+fn secret() -> Result<Zeroizing<[u8; 32]>, FoundingError> {
+    let mut secret = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *secret).map_err(FoundingError::Randomness)?;
+    Ok(secret)
+}
+
 fn first_state(founding: &Founding, plans: &[Plan]) -> Result<Genesis, FoundingError> {
     let mut genesis = dev::genesis("").map_err(FoundingError::Randomness)?;
     let keys = plans.iter().filter_map(|plan| plan.validator.as_ref());
     genesis.validators = keys.map(|key| SigningKey::from_seed(**key).public_key().0).collect();
     genesis.validators.sort_unstable();
     genesis.chain_id.clone_from(&founding.chain_id);
+    genesis.epoch_length = founding.epoch_length;
     if !founding.dev {
         genesis.dev = false;
         genesis.balances.clear();
@@ -264,6 +332,7 @@ mod tests {
             chain_id: "test".into(),
             dev: true,
             balances: Vec::new(),
+            epoch_length: 1_000,
         }
     }
 

@@ -7,6 +7,10 @@
 //!               └──── exchange ─ peers ──┘
 //! follower    chain ◄─ desk ─ peers ────── network      final blocks come from peers, held against certificates
 //! ```
+//!
+//! A node with a validator's key is the one or the other, as the epoch's validators say ([`part`]).
+
+mod part;
 
 use std::{collections::BTreeSet, io, sync::Arc};
 
@@ -15,12 +19,13 @@ use rustorium_chain::{
     desk::desk,
     storage::StoreError,
 };
-use rustorium_consensus::{Consensus, Directory, Event, Failure, Observer, Ports, Start};
+use rustorium_consensus::{Directory, Event, Observer};
 use rustorium_network::{Clock, Identity, Network};
 use rustorium_types::{ed25519::SigningKey, genesis::Genesis};
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinHandle};
 
+use self::part::{Inlets, Part, Vote};
 use crate::{
     config::{self, ConfigError},
     node::now,
@@ -38,9 +43,10 @@ pub struct Keys {
 
 /// A node's part in a chain of several, while it runs.
 pub(crate) struct Membership {
-    consensus: Option<Consensus>,
+    part: JoinHandle<()>,
+    stop: watch::Sender<bool>,
     peers: Peers,
-    failed: watch::Receiver<Option<Failure>>,
+    failed: watch::Receiver<Option<String>>,
 }
 
 /// Why a node does not take part.
@@ -62,6 +68,9 @@ pub enum MembershipError {
     /// Consensus.
     #[error("consensus cannot be started")]
     Consensus(#[from] rustorium_consensus::StartError),
+    /// Consensus died.
+    #[error("consensus ended by itself")]
+    Thread(#[source] io::Error),
     /// Something of an epoch that the chain must have is not there.
     #[error("the chain has no validators of its newest certified epoch: is the data directory whole?")]
     Epoch,
@@ -95,23 +104,23 @@ pub(crate) fn join(
     let who = Directory::default();
 
     let (to_failed, failed) = watch::channel(None);
-    let (consensus, follows) = match &keys.validator {
-        Some(key) => {
-            let settings = rustorium_consensus::Config::new(genesis, key.clone(), directory);
-            let ports = Ports {
-                network: network.clone(),
-                directory: who.clone(),
-                votes: for_consensus.votes,
-                certificates: for_consensus.certificates,
-                resolver: for_consensus.resolver,
-            };
-            let start = Start::of(&chain)?.ok_or(MembershipError::Epoch)?;
-            (Some(Consensus::start(settings, start, asks, ports, Arc::new(Log { failed: to_failed }))?), None)
+    let log = Log { failed: to_failed.clone() };
+    let vote = keys.validator.as_ref().map(|key| Vote {
+        config: rustorium_consensus::Config::new(genesis, key.clone(), directory),
+        directory: who.clone(),
+        inlets: Inlets::new(for_consensus),
+        observer: Arc::new(log),
+    });
+    let peers = Peers::start(network.clone(), chain.clone(), keys.validator.clone(), who, ear, inbox)?;
+    let part = Part { chain: chain.clone(), links: Arc::clone(peers.links()), network, asks, vote };
+    let consensus = part.begin()?;
+    let (stop, stopping) = watch::channel(false);
+    let part = tokio::spawn(async move {
+        if let Err(error) = part.run(consensus, stopping).await {
+            to_failed.send_replace(Some(error.to_string()));
         }
-        None => (None, Some(asks)),
-    };
-    let peers = Peers::start(network, chain.clone(), keys.validator.clone(), who, ear, inbox, follows)?;
-    Ok((chain, Membership { consensus, peers, failed }))
+    });
+    Ok((chain, Membership { part, stop, peers, failed }))
 }
 
 impl Membership {
@@ -121,11 +130,11 @@ impl Membership {
     }
 
     /// Ends when consensus cannot go on, and says why.
-    pub(crate) fn failed(&self) -> impl Future<Output = Failure> + Send + 'static {
+    pub(crate) fn failed(&self) -> impl Future<Output = String> + Send + 'static {
         let mut failed = self.failed.clone();
         async move {
             // Of a follower nobody ever says so.
-            match failed.wait_for(Option::is_some).await.map(|failure| *failure) {
+            match failed.wait_for(Option::is_some).await.map(|failure| failure.clone()) {
                 Ok(Some(failure)) => failure,
                 _ => std::future::pending().await,
             }
@@ -133,17 +142,19 @@ impl Membership {
     }
 
     /// Votes no more, says goodbye, and ends.
-    pub(crate) async fn leave(self) -> io::Result<()> {
-        let Self { consensus, peers, .. } = self;
-        let stopped = tokio::task::spawn_blocking(move || consensus.map_or(Ok(()), Consensus::stop)).await;
+    pub(crate) async fn leave(self) {
+        let Self { part, stop, peers, .. } = self;
+        stop.send_replace(true);
+        if let Err(error) = part.await {
+            tracing::warn!(%error, "consensus did not end well");
+        }
         peers.shutdown().await;
-        stopped.unwrap_or(Ok(()))
     }
 }
 
 /// Writes what consensus says to the log, and keeps why it failed.
 struct Log {
-    failed: watch::Sender<Option<Failure>>,
+    failed: watch::Sender<Option<String>>,
 }
 
 impl Observer for Log {
@@ -160,7 +171,7 @@ impl Observer for Log {
             }
             Event::Failed(failure) => {
                 tracing::error!(%failure, "consensus cannot go on");
-                self.failed.send_replace(Some(failure));
+                self.failed.send_replace(Some(failure.to_string()));
             }
             event => tracing::trace!(?event, "consensus"),
         }

@@ -167,7 +167,11 @@ impl Node {
         let endpoints =
             Endpoints::at(address(&api_listener, config.listen)?, address(&metrics_listener, config.listen)?);
         let genesis = genesis_of(&config, keys.is_some())?;
-        let key = keys.as_ref().and_then(|keys| keys.validator.clone()).unwrap_or_else(dev::validator_key);
+        let key = match &keys {
+            // A node that only follows has no lane: its network key is no validator's.
+            Some(keys) => keys.validator.clone().unwrap_or_else(|| SigningKey::from_seed(keys.network)),
+            None => dev::validator_key(),
+        };
         let chain_config = chain_config(&config, &genesis, key)?;
         let (chain, membership) = match &keys {
             Some(keys) => {
@@ -226,7 +230,7 @@ impl Node {
     /// Ends when the node can no longer take part in its network, with the reason.
     pub async fn left_behind(&self) -> String {
         match &self.membership {
-            Some(membership) => membership.failed().await.to_string(),
+            Some(membership) => membership.failed().await,
             None => std::future::pending().await,
         }
     }
@@ -238,10 +242,8 @@ impl Node {
     pub async fn shutdown(mut self) -> Result<(), Arc<Fault>> {
         self.stop.send_replace(true);
         while self.servers.join_next().await.is_some() {}
-        if let Some(membership) = self.membership.take()
-            && let Err(error) = membership.leave().await
-        {
-            tracing::warn!(%error, "consensus did not end well");
+        if let Some(membership) = self.membership.take() {
+            membership.leave().await;
         }
         let chain = self.chain.clone();
         let closed = tokio::task::spawn_blocking(move || chain.shutdown()).await;

@@ -29,7 +29,6 @@ use bytes::Bytes;
 use rustorium_chain::{
     chain::Chain,
     cut::Rules,
-    desk::Asks,
     exchange::{self, Want},
     handle::Promise,
     log::LanePosition,
@@ -38,10 +37,19 @@ use rustorium_chain::{
 };
 use rustorium_consensus::Directory;
 use rustorium_network::{Incoming, Message, Network, PeerId, Request};
-use rustorium_types::{ed25519::SigningKey, id::Hash};
-use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
+use rustorium_types::{
+    ed25519::SigningKey,
+    id::{Epoch, Hash},
+};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 
 use self::{forward::Forward, lanes::News};
+
+pub(crate) use self::sync::follow;
 
 /// How a chain that is being opened speaks to others: what it says is heard once [`Peers::start`] is called.
 pub(crate) struct Mouth {
@@ -90,6 +98,8 @@ pub(crate) struct Links {
     directory: Directory,
     /// What holds in the epoch of the next block.
     rules: RwLock<Rules>,
+    /// That epoch, once `rules` says so.
+    epochs: watch::Sender<Epoch>,
 }
 
 /// A mouth and its ear.
@@ -117,8 +127,7 @@ impl exchange::Peers for Mouth {
 }
 
 impl Peers {
-    /// Begins to speak for a chain, on the caller's tokio runtime. Whoever has `asks` gets final blocks from peers: a
-    /// follower, whose blocks no consensus of its own makes final.
+    /// Begins to speak for a chain, on the caller's tokio runtime.
     ///
     /// # Errors
     /// When the database fails.
@@ -129,23 +138,25 @@ impl Peers {
         directory: Directory,
         ear: Ear,
         inbox: Inbox,
-        asks: Option<Asks>,
     ) -> Result<Self, StoreError> {
         let rules = chain.rules()?;
         let links = Arc::new(Links {
             genesis: rules.chain(),
-            rules: RwLock::new(rules),
             network,
             chain,
             key,
             runtime: Handle::current(),
             introduced: RwLock::default(),
             directory,
+            epochs: watch::Sender::new(rules.epoch().epoch),
+            rules: RwLock::new(rules),
         });
         let epochs = Arc::downgrade(&links);
         links.chain.on_publish(Box::new(move |published| {
             if let (Some(links), true) = (epochs.upgrade(), published.block.sealed.header.next_epoch.is_some()) {
-                links.rules.write().unwrap_or_else(PoisonError::into_inner).pass(&published.block.sealed.header);
+                let header = &published.block.sealed.header;
+                links.rules.write().unwrap_or_else(PoisonError::into_inner).pass(header);
+                links.epochs.send_replace(links.rules().epoch().epoch);
             }
         }));
         let Ear { own, news, wants, forwards } = ear;
@@ -157,9 +168,6 @@ impl Peers {
         tasks.spawn(bodies::serve(Arc::clone(&links), bodies_requests));
         tasks.spawn(forward::run(Arc::clone(&links), forwards));
         tasks.spawn(sync::serve(Arc::clone(&links), sync_requests));
-        if let Some(asks) = asks {
-            tasks.spawn(sync::follow(Arc::clone(&links), asks));
-        }
         let receiving = Arc::clone(&links);
         tasks.spawn_blocking(move || lanes::receive(&receiving, bodies, &own));
         Ok(Self { links, tasks })
@@ -212,6 +220,11 @@ impl Links {
         let rules = self.rules();
         let lane = rules.lane_of(&self.key.as_ref()?.public_key().0)?;
         Some(LanePosition { lane, generation: rules.epoch().generation, index: 0 })
+    }
+
+    /// The epoch of the next block; changes once everything here knows of it.
+    pub(crate) fn epochs(&self) -> watch::Receiver<Epoch> {
+        self.epochs.subscribe()
     }
 
     fn rules(&self) -> Rules {

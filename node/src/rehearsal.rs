@@ -25,7 +25,7 @@ use rustorium_types::{
     abi::MethodKind,
     block::{Failure, Outcome},
     hash::{Domain, hash},
-    id::{AccountId, Address, Amount, Gas, Hash, Nonce},
+    id::{AccountId, Address, Amount, Epoch, Gas, Hash, Nonce},
     limits::{self, Limits},
     state::Account,
     transaction::{Body, Message, VERSION},
@@ -230,6 +230,8 @@ impl<'a> Stage<'a> {
     fn block(&self, line: &Line) -> BlockContext {
         BlockContext {
             genesis: self.genesis,
+            epoch: Epoch(0),
+            validators: Arc::default(),
             height: line.height,
             time: line.time,
             gas_price: Amount::ZERO,

@@ -3,17 +3,23 @@
 //! There is no clock and no randomness behind this: two nodes with the same state, block and transaction have
 //! the same effects.
 
+use std::sync::Arc;
+
 use rustorium_types::{
-    id::{Amount, Gas, Hash, Height, Timestamp},
+    id::{Amount, Epoch, Gas, Hash, Height, Timestamp},
     limits::Limits,
     transaction::{Body, Signed},
 };
 
 /// The block in which a transaction or view runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockContext {
     /// The genesis hash, which names the chain.
     pub genesis: Hash,
+    /// The header's epoch.
+    pub epoch: Epoch,
+    /// That epoch's validators, in rising order. They decide who validates after them; views need none.
+    pub validators: Arc<[[u8; 32]]>,
     /// The header's height.
     pub height: Height,
     /// The header's time.

@@ -39,6 +39,12 @@ pub(crate) const INSTANTIATE: u64 = 30_000;
 pub(crate) const UPGRADE: u64 = 20_000;
 /// Rewriting a contract record.
 pub(crate) const SET_ADMIN: u64 = 10_000;
+/// Reading and writing the newest change of the validators, and what a batch of signatures costs however few it has.
+const SET_VALIDATORS: u64 = 300_000;
+/// A validator of the next set: that its key is a point, and 32 bytes of the record.
+const NEXT_VALIDATOR: u64 = 80_000;
+/// A validator's signature over a change of the validators, in their batch, and that its key is one of theirs.
+const VALIDATOR_SIGNATURE: u64 = 150_000;
 /// Looking for a code.
 pub(crate) const STORE_CODE: u64 = 20_000;
 /// A byte of new code: validated, instrumented, compiled (1 MiB takes about a second on two cores) and kept for
@@ -114,6 +120,11 @@ pub(crate) fn pages(from: u32, to: u32) -> u64 {
     MEMORY_PAGE * between(0, CACHED_PAGES)
         + EVICTING_PAGE * between(CACHED_PAGES, RESIDENT_PAGES)
         + LARGE_MEMORY_PAGE * between(RESIDENT_PAGES, u32::MAX)
+}
+
+/// The price of a change of the validators. What the most of them can decide on fits a transaction.
+pub(crate) fn set_validators(validators: usize, signatures: usize) -> u64 {
+    SET_VALIDATORS + NEXT_VALIDATOR * validators as u64 + VALIDATOR_SIGNATURE * signatures as u64
 }
 
 /// The price of compiling new code of so many bytes, beside that of the bytes.

@@ -8,10 +8,12 @@ use rustorium_types::{
     id::{Address, ContractId, Hash},
     state::ContractRecord,
     transaction::Message,
+    validators::{Electorate, ValidatorChange, ValidatorSignature},
 };
 
 use crate::{
     call::{self, CallFailure, Completed, Instantiation, Step},
+    context::BlockContext,
     error::ExecuteError,
     gas,
     session::Session,
@@ -78,11 +80,15 @@ pub(crate) fn run(session: Box<Session>, sender: Address, message: &Message, gas
             };
             Ok((session, completed.done(|_| MessageResult::SetAdmin)))
         }),
+        Message::SetValidators { change, signatures } => {
+            let price = gas::set_validators(change.validators.len(), signatures.len());
+            charged(session, price, gas_limit, |session, _| set_validators(session, change, signatures))
+        }
     }
 }
 
 impl Done {
-    fn refused(code: Code, reason: &InvalidModule) -> Self {
+    fn refused(code: Code, reason: &impl ToString) -> Self {
         let message = Some(reason.to_string());
         Self { gas_used: 0, result: Err(CallFailure { message, ..CallFailure::new(code) }) }
     }
@@ -131,6 +137,18 @@ fn compile_and_store(mut session: Box<Session>, code: Hash, wasm: &[u8], validat
     }
     session.overlay.set(StateKey::code(&code), Some(Bytes::copy_from_slice(wasm)));
     Ok((session, Done { gas_used: 0, result: Ok(MessageResult::StoreCode { code }) }))
+}
+
+/// Writes down who is to validate next, if the validators of the block's epoch decided so.
+fn set_validators(mut session: Box<Session>, change: &ValidatorChange, signatures: &[ValidatorSignature]) -> Ran {
+    let changes = session.validator_change()?.map_or(0, |newest| newest.number);
+    let BlockContext { genesis, epoch, validators, .. } = &session.block;
+    let electorate = Electorate { chain: genesis, epoch: *epoch, changes, validators };
+    if let Err(refused) = change.check(&electorate, signatures) {
+        return Ok((session, Done::refused(refused.code(), &refused)));
+    }
+    session.set_validator_change(change);
+    Ok((session, Done { gas_used: 0, result: Ok(MessageResult::SetValidators) }))
 }
 
 /// The record of a contract, if this is its admin.

@@ -182,7 +182,7 @@ impl Runtime {
     }
 
     fn session(&self, state: &Arc<dyn StateRead>, block: &BlockContext) -> Box<Session> {
-        Session::new(self.inner.modules.clone(), state.clone(), *block)
+        Session::new(self.inner.modules.clone(), state.clone(), block.clone())
     }
 
     fn run<T: Send>(&self, run: impl FnOnce() -> Result<T, ExecuteError> + Send) -> Result<T, ExecuteError> {

@@ -11,6 +11,7 @@ use rustorium_types::{
     id::{Address, Amount, ContractId, Hash},
     limits::{LOG_BYTES, LOG_LINES},
     state::{Account, ContractRecord},
+    validators::ValidatorChange,
 };
 
 use crate::{
@@ -115,6 +116,17 @@ impl Session {
     /// Replaces a contract's record.
     pub(crate) fn set_contract(&mut self, contract: ContractId, record: &ContractRecord) {
         self.overlay.set(StateKey::contract(contract), Some(encode(record)));
+    }
+
+    /// The newest change of the validators.
+    pub(crate) fn validator_change(&mut self) -> Result<Option<ValidatorChange>, StateError> {
+        let Some(bytes) = self.overlay.get(&StateKey::validators())? else { return Ok(None) };
+        borsh::from_slice(&bytes).map(Some).map_err(|_| StateError::Damaged(Damage::Validators))
+    }
+
+    /// Replaces it.
+    pub(crate) fn set_validator_change(&mut self, change: &ValidatorChange) {
+        self.overlay.set(StateKey::validators(), Some(encode(change)));
     }
 
     /// True if a code is stored.

@@ -44,6 +44,11 @@ impl StateKey {
         Self::new(ContractId::SYSTEM, state::contract_key(contract))
     }
 
+    /// The key of the newest [change of the validators](rustorium_types::validators::ValidatorChange).
+    pub fn validators() -> Self {
+        Self::new(ContractId::SYSTEM, state::validators_key())
+    }
+
     /// The key of a code's WebAssembly bytes.
     pub fn code(code: &Hash) -> Self {
         Self::new(ContractId::SYSTEM, state::code_key(code))
@@ -84,6 +89,9 @@ pub enum Damage {
     /// A contract record.
     #[error("the record of {0} does not decode")]
     Contract(ContractId),
+    /// The newest change of the validators.
+    #[error("the newest change of the validators does not decode")]
+    Validators,
     /// A code.
     #[error("code {0} is missing or is not what was stored")]
     Code(Hash),

@@ -10,7 +10,7 @@ use rustorium_runtime::{
 use rustorium_types::{
     block::{Failure, MessageResult, Outcome},
     hash,
-    id::{AccountId, Address, Amount, ContractId, Gas, Hash, Height, Nonce, Timestamp},
+    id::{AccountId, Address, Amount, ContractId, Epoch, Gas, Hash, Height, Nonce, Timestamp},
     limits::Limits,
     state::Account,
     transaction::{Body, Message, VERSION},
@@ -50,6 +50,8 @@ impl Chain {
             state: Arc::default(),
             block: BlockContext {
                 genesis: Hash([7; 32]),
+                epoch: Epoch(0),
+                validators: Arc::default(),
                 height: Height(12),
                 time: Timestamp(1_700_000_000_000),
                 gas_price: Amount(2),

@@ -16,4 +16,5 @@ mod stack;
 mod table;
 mod traces;
 mod transactions;
+mod validators;
 mod worst;

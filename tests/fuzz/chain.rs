@@ -10,7 +10,7 @@ use rustorium_types::{
     block::{MessageResult, Outcome},
     code::Code,
     hash,
-    id::{AccountId, Amount, ContractId, Gas, Hash, Height, Nonce, Timestamp},
+    id::{AccountId, Amount, ContractId, Epoch, Gas, Hash, Height, Nonce, Timestamp},
     limits::Limits,
     state::Account,
     transaction::{Body, Message, VERSION},
@@ -80,6 +80,8 @@ fn shared(state: &InMemoryState) -> Arc<dyn StateRead> {
 fn execute(runtime: &Runtime, state: &Arc<dyn StateRead>, nonce: u64, gas: u64, message: Message) -> Effects {
     let block = BlockContext {
         genesis: GENESIS,
+        epoch: Epoch(0),
+        validators: Arc::default(),
         height: Height(1),
         time: Timestamp(1),
         gas_price: Amount(1),

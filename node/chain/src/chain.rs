@@ -25,7 +25,7 @@ use rustorium_types::{
     certificate::AssembleError,
     ed25519::SigningKey,
     genesis::Genesis,
-    id::{Epoch, Hash, Height},
+    id::{Hash, Height},
     record::Control,
 };
 use thiserror::Error;
@@ -34,7 +34,7 @@ use crate::{
     clock::Clock,
     consensus::ConsensusEngine,
     control::{self, Unfit},
-    cut::{Results, Rules, UnsupportedGenesis},
+    cut::{Rules, UnsupportedGenesis},
     desk::{Ask, Desk},
     dev::DevTime,
     engine::Engine,
@@ -246,6 +246,9 @@ impl Chain {
             log.append(Kind::Certificate, entry)?;
             log.sync()?;
         }
+        if let Some(signer) = &signer {
+            signer.check(&recovered.rules)?;
+        }
 
         let (queue, submissions) = submit::queue();
         let (exchange, messages) = exchange::exchange();
@@ -277,7 +280,7 @@ impl Chain {
         };
         let judge = Judge::new(rules.genesis());
         let own = Own { key: public_key, clock: config.clock, peers: network.peers };
-        let ledger = Ledger::new(log, rules, own, start, &common)?;
+        let ledger = Ledger::new(log, rules.clone(), own, start, &common)?;
         let seal = Seal::new(driver, ledger);
         let parts = Parts {
             common,
@@ -287,6 +290,7 @@ impl Chain {
             judge,
             seal,
             engine,
+            rules,
             subscribers: Arc::clone(&inner.subscribers),
             waiters: Arc::clone(&inner.waiters),
             commit: config.commit,
@@ -316,19 +320,6 @@ impl Chain {
     /// When the database fails.
     pub fn rules(&self) -> Result<Rules, StoreError> {
         rules_behind(self.0.rules.clone(), &self.0.store)
-    }
-
-    /// Who signs the headers of an epoch; none if it is not begun here.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn validators_of(&self, epoch: Epoch) -> Result<Option<Vec<[u8; 32]>>, StoreError> {
-        let genesis = self.0.rules.genesis();
-        if epoch == Epoch(0) {
-            return Ok(Some(genesis.validators.clone()));
-        }
-        let last = self.snapshot().header(Height(epoch.0 * genesis.epoch_length))?;
-        Ok(last.and_then(|sealed| sealed.header.next_epoch.clone()).map(|record| record.validators))
     }
 
     /// The records that a block takes of a lane, if it is executed here.
@@ -517,7 +508,8 @@ fn recover(
             let mut logged = logged?;
             let certificate = logged.certificate.take();
             let block = follower.read(logged);
-            let certificate = match (certificate, &signer) {
+            let sole = signer.as_ref().filter(|signer| signer.check(follower.rules()).is_ok());
+            let certificate = match (certificate, sole) {
                 (Some(certificate), _) => certificate,
                 // Of a validator alone, only the newest header can lack one: the process ended between the sync and
                 // the signature.
@@ -536,7 +528,7 @@ fn recover(
             tracing::info!(blocks = again, height = parent.height.0, "executed again what the database lacked");
         }
         let snapshot = store.snapshot();
-        let unsigned = snapshot.head().filter(|_| signer.is_some() && !blocks.is_signed());
+        let unsigned = snapshot.head().filter(|head| signer.is_some() && head.is_signed() && !blocks.is_signed());
         let unsigned = unsigned.map(|sealed| certificate_entry(parent.height, &sealed.certificate));
         let rest = blocks.into_rest();
         let places: Vec<_> = rest.iter().map(|logged| (logged.position, logged.segment)).collect();
@@ -546,10 +538,10 @@ fn recover(
             .zip(checked)
             .map(|((position, segment), record)| (position, Logged { record: Arc::new(record), segment }));
         let waiting = waiting.collect();
-        let root = snapshot.results_root(parent.height)?;
+        let results = snapshot.covered(parent.height)?;
         let is_open = snapshot.block(parent.height)?.is_some_and(|block| !block.records.is_empty());
         let dev_time = if snapshot.genesis().dev { DevTime::read(&store.head_state())? } else { DevTime::default() };
-        let executed = Executed { results: Results { height: parent.height, root }, dev_time };
+        let executed = Executed { results, dev_time };
         let start = Start { head: parent, executed, is_open, waiting };
         Ok(Recovered { rules: follower.rules().clone(), start, unsigned })
     };

@@ -13,7 +13,7 @@ use rustorium_types::id::{Height, Timestamp};
 
 use crate::{
     chain::{Disks, log_disk},
-    cut::{Block, Parent, Rules, Verdict},
+    cut::{Block, Parent, Results, Rules, Verdict},
     engine::{events_root, receipts_root},
     follow::{FollowError, check_certificate},
     lock::DirectoryLock,
@@ -78,8 +78,15 @@ fn check_both(reader: &Reader, store: &Store) -> Result<CheckReport, ReplayError
         let block = Block { hash: logged.header.hash(), header: logged.header, records: checked };
         let height = block.header.height;
         let verdict = rules.validate(&parent, &block, Timestamp(u64::MAX), |covered| {
-            // A header may commit to more than the database has; replay is what checks that.
-            if covered > snapshot.height() { Some(block.header.results) } else { snapshot.results_root(covered).ok() }
+            // A header may commit to more than the database has, and follow from a state that is kept no more; replay is
+            // what checks that.
+            let named = || block.header.next_epoch.as_ref().map(|record| record.validators.clone().into());
+            if covered > snapshot.height() {
+                return Some(Results { height: covered, root: block.header.results, validators: named() });
+            }
+            let pruned =
+                || Some(Results { height: covered, root: snapshot.results_root(covered).ok()?, validators: named() });
+            if snapshot.retained().contains(&covered) { snapshot.covered(covered).ok() } else { pruned() }
         });
         match verdict {
             Verdict::Accept => {}

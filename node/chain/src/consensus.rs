@@ -62,7 +62,7 @@ pub trait Application {
     fn waiting(&self, parent: &Parent) -> Load;
 
     /// The newest results of execution.
-    fn results(&self) -> Results;
+    fn results(&self) -> &Results;
 
     /// The clock's time, as this chain takes it.
     fn time(&self) -> Timestamp;

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rustorium_types::{
     block::{self, Header, LaneCut},
+    certificate::{ValidatorSet, ValidatorSetError},
     genesis::{EpochRecord, Genesis},
     id::{Epoch, Gas, Hash, Height, Timestamp},
     merkle,
@@ -38,6 +39,9 @@ use crate::{
 pub const CLOCK_AHEAD_MS: u64 = 500;
 /// Shared lanes at the most: a header has a cut of each.
 pub const MAX_SHARDS: u32 = 256;
+/// Heights by which results may lag at the most: so many states are always kept, so that what the last header of an
+/// epoch announces can be held against the one that it follows from.
+pub const MAX_STATE_LAG: u64 = 16;
 
 /// What the headers of a chain must obey, in one of its epochs.
 #[derive(Clone, Debug)]
@@ -63,12 +67,14 @@ pub struct Parent {
 }
 
 /// The results that a header commits to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Results {
     /// The newest of them.
     pub height: Height,
     /// The root over all up to it.
     pub root: Hash,
+    /// Who is to validate from the next epoch on, as the state after it says; whoever does now, if it says nothing.
+    pub validators: Option<Arc<[[u8; 32]]>>,
 }
 
 /// A header with the records of its cut.
@@ -127,8 +133,8 @@ pub enum Rejection {
     /// Not over these records, though the lanes' roots are.
     #[error("the batch root is not over the records")]
     BatchRoot,
-    /// Not what the next epoch is, or not in the epoch's last header.
-    #[error("the header announces another next epoch")]
+    /// Not the validators that the state says, or not in the epoch's last header.
+    #[error("the header announces another next epoch than follows from the state")]
     NextEpoch,
     /// The newest result falls, lags too far or is not executed before the header.
     #[error("the newest result that the header commits to is out of range")]
@@ -163,9 +169,12 @@ pub enum UnsupportedGenesis {
     /// Results would never be committed.
     #[error("the genesis' state lag or epoch length is 0")]
     Zero,
-    /// No validator, or keys that do not rise.
-    #[error("the genesis' validators are none, or not in rising order")]
-    Validators,
+    /// Results would be committed to when their state is kept no more.
+    #[error("the genesis' state lag is {0}; it may be {MAX_STATE_LAG}")]
+    StateLag(u64),
+    /// No set of validators.
+    #[error("the genesis' validators are no set: {0}")]
+    Validators(#[from] ValidatorSetError),
 }
 
 impl Rules {
@@ -190,9 +199,10 @@ impl Rules {
         if genesis.state_lag == 0 || genesis.epoch_length == 0 {
             return Err(UnsupportedGenesis::Zero);
         }
-        if genesis.validators.is_empty() || !genesis.validators.is_sorted_by(|a, b| a < b) {
-            return Err(UnsupportedGenesis::Validators);
+        if genesis.state_lag > MAX_STATE_LAG {
+            return Err(UnsupportedGenesis::StateLag(genesis.state_lag));
         }
+        ValidatorSet::new(&genesis.validators)?;
         let epoch = EpochRecord {
             epoch: Epoch(0),
             validators: genesis.validators.clone(),
@@ -305,29 +315,31 @@ impl Rules {
             gas_price: self.genesis.gas_price,
             lanes,
             batch_root,
-            next_epoch: self.next_epoch(parent.height.next()),
+            next_epoch: self.next_epoch(parent.height.next(), &results),
             state_height: results.height,
             results: results.root,
         };
         Block { hash: header.hash(), header, records }
     }
 
-    /// Judges a block. `clock` is the validator's own; `results` answers the root over all results up to a height,
-    /// if they are executed here.
+    /// Judges a block. `clock` is the validator's own; `results` answers the results up to a height, if they are executed
+    /// here.
     pub fn validate(
         &self,
         parent: &Parent,
         block: &Block,
         clock: Timestamp,
-        results: impl FnOnce(Height) -> Option<Hash>,
+        results: impl FnOnce(Height) -> Option<Results>,
     ) -> Verdict {
         if let Err(rejection) = self.check_header(parent, &block.header) {
             return Verdict::Reject(rejection);
         }
-        match results(block.header.state_height) {
-            Some(root) if root != block.header.results => return Verdict::Reject(Rejection::Results),
-            Some(_) => {}
-            None => return Verdict::Wait(Missing::Results),
+        let Some(results) = results(block.header.state_height) else { return Verdict::Wait(Missing::Results) };
+        if results.root != block.header.results {
+            return Verdict::Reject(Rejection::Results);
+        }
+        if self.next_epoch(block.header.height, &results) != block.header.next_epoch {
+            return Verdict::Reject(Rejection::NextEpoch);
         }
         if block.header.time.0 > clock.0.saturating_add(CLOCK_AHEAD_MS) {
             return Verdict::Wait(Missing::Time);
@@ -359,15 +371,30 @@ impl Rules {
         ensure(follows && header.epoch == self.genesis.epoch_of(height), Rejection::Parent)?;
         ensure(header.time > parent.time, Rejection::Time)?;
         ensure(header.gas_price == self.genesis.gas_price, Rejection::GasPrice)?;
-        ensure(header.next_epoch == self.next_epoch(height), Rejection::NextEpoch)?;
+        // Whom it announces is for the state to say.
+        ensure(header.next_epoch.is_some() == self.is_last(height), Rejection::NextEpoch)?;
         ensure(self.is_ready(parent, header.state_height), Rejection::StateHeight)
     }
 
-    /// What a height announces. An epoch's last header always says who signs the next, so that light clients can
-    /// follow by those headers alone; so far nothing changes from one to the next.
-    fn next_epoch(&self, height: Height) -> Option<EpochRecord> {
-        let epoch = self.genesis.epoch_of(height.next());
-        (epoch != self.genesis.epoch_of(height)).then(|| EpochRecord { epoch, ..EpochRecord::clone(&self.epoch) })
+    /// What a height announces that commits to these results. An epoch's last header always says who signs the next, so
+    /// that light clients can follow by those headers alone.
+    ///
+    /// Validators are as the state says that the header commits to: a change that is executed later is announced an
+    /// epoch later, unless another comes after it. Where they change, the lanes of their own begin anew.
+    fn next_epoch(&self, height: Height, results: &Results) -> Option<EpochRecord> {
+        let before = &self.epoch;
+        let validators = results.validators.as_ref().map_or(before.validators.as_slice(), |validators| validators);
+        self.is_last(height).then(|| EpochRecord {
+            epoch: self.genesis.epoch_of(height.next()),
+            validators: validators.to_vec(),
+            generation: before.generation.saturating_add((validators != before.validators).into()),
+            ..EpochRecord::clone(before)
+        })
+    }
+
+    /// Whether a height is the last of its epoch.
+    pub fn is_last(&self, height: Height) -> bool {
+        self.genesis.epoch_of(height.next()) != self.genesis.epoch_of(height)
     }
 
     fn check_records(&self, parent: &Parent, block: &Block) -> Result<(), Rejection> {

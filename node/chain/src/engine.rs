@@ -120,7 +120,7 @@ impl Engine {
         Self { runtime, genesis, chain }
     }
 
-    /// Executes a block on the state after its parent.
+    /// Executes a block on the state after its parent, decided by these validators.
     ///
     /// # Errors
     /// When state cannot be read or the machine cannot execute; never because of what a record says.
@@ -128,10 +128,11 @@ impl Engine {
         &self,
         state: Arc<StateAt>,
         header: &Header,
+        validators: &[[u8; 32]],
         records: &[Arc<Checked>],
     ) -> Result<BlockEffects, ExecuteError> {
         let started = Instant::now();
-        let mut progress = self.begin(state, header);
+        let mut progress = self.begin(state, header, validators);
         for (index, record) in records.iter().enumerate() {
             self.step(&mut progress, header, index, record)?;
         }
@@ -156,12 +157,13 @@ impl Engine {
         &self,
         state: Arc<StateAt>,
         header: &Header,
+        validators: &[[u8; 32]],
         before: impl IntoIterator<Item = &'a Checked>,
         record: &Checked,
         limits: TraceLimits,
     ) -> Result<Option<Traced>, ExecuteError> {
         let Meaning::Transaction(transaction) = &record.meaning else { return Ok(None) };
-        let mut progress = self.begin(state, header);
+        let mut progress = self.begin(state, header, validators);
         for (index, record) in before.into_iter().enumerate() {
             self.step(&mut progress, header, index, record)?;
         }
@@ -170,9 +172,11 @@ impl Engine {
         Ok(Some(Traced { execution, trace, before }))
     }
 
-    fn begin(&self, state: Arc<StateAt>, header: &Header) -> Progress {
+    fn begin(&self, state: Arc<StateAt>, header: &Header, validators: &[[u8; 32]]) -> Progress {
         let context = BlockContext {
             genesis: self.chain,
+            epoch: header.epoch,
+            validators: validators.into(),
             height: header.height,
             time: header.time,
             gas_price: header.gas_price,

@@ -131,7 +131,7 @@ impl Follower {
         // Its time has passed: it was final once.
         let verdict = self.rules.validate(&self.parent, block, Timestamp(u64::MAX), |height| {
             // Above the newest executed there is no root; whatever else fails will be met by execution too.
-            if height > snapshot.height() { None } else { snapshot.results_root(height).ok() }
+            if height > snapshot.height() { None } else { snapshot.covered(height).ok() }
         });
         match verdict {
             Verdict::Accept => {}
@@ -139,7 +139,7 @@ impl Follower {
             Verdict::Wait(Missing::Time | Missing::Results) => return Err(FollowError::TooEarly { height }),
         }
         let state = Arc::new(self.store.head_state());
-        let effects = self.engine.execute(state, &block.header, &block.records);
+        let effects = self.engine.execute(state, &block.header, &self.rules.epoch().validators, &block.records);
         let effects = effects.map_err(|source| FollowError::Execute { height, source })?;
         let receipts = effects.receipts.len();
         self.store.apply(effects.into_block(block, certificate))?;

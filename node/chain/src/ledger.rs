@@ -66,7 +66,7 @@ pub(crate) struct Taken {
 }
 
 /// What a block came to, as the next header needs it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Executed {
     pub(crate) results: Results,
     pub(crate) dev_time: DevTime,
@@ -159,8 +159,8 @@ impl Ledger {
             proposed: None,
             owed: None,
             is_ending: false,
+            results: VecDeque::from([start.executed.results.clone()]),
             executed: start.executed,
-            results: VecDeque::from([start.executed.results]),
             peers,
             sought: BTreeMap::new(),
             stored: Vec::new(),
@@ -307,8 +307,8 @@ impl Ledger {
 
     /// Notes what a block came to.
     pub(crate) fn executed(&mut self, executed: Executed) {
+        self.results.push_back(executed.results.clone());
         self.executed = executed;
-        self.results.push_back(executed.results);
         if self.results.len() > RESULTS {
             self.results.pop_front();
         }
@@ -430,19 +430,26 @@ impl Ledger {
     }
 
     /// Logs once more, in the own lane, what waited in lanes that are no more: nothing that was accepted is lost.
-    /// What others log too comes to nothing the second time.
+    /// What others log too comes to nothing the second time. Without a lane, a validator is asked on behalf of whoever
+    /// still waits here.
     fn adopt(&mut self, strays: Vec<(LanePosition, Logged)>) -> Result<(), LogError> {
         let places: BTreeSet<LanePosition> = strays.iter().map(|(before, _)| *before).collect();
         let mut tickets = self.tickets.take(|position| places.contains(&position));
         let mut appended: Option<(LanePosition, Vec<Bytes>)> = None;
         for (before, Logged { record, .. }) in strays {
-            let Some(position) = self.own_lane().and_then(|lane| self.waiting.end(lane)) else { return Ok(()) };
+            let ticket = tickets.pop_front_if(|(_, accepted)| accepted.position == before);
             let bytes = record.entered.clone();
+            let Some(position) = self.own_lane().and_then(|lane| self.waiting.end(lane)) else {
+                if let Some((answer, _)) = ticket {
+                    self.peers.forward(bytes, answer);
+                }
+                continue;
+            };
             let is_logged = self.append(position, record)?;
             if is_logged {
                 appended.get_or_insert_with(|| (position, Vec::new())).1.push(bytes);
             }
-            if let Some((answer, accepted)) = tickets.pop_front_if(|(_, accepted)| accepted.position == before) {
+            if let Some((answer, accepted)) = ticket {
                 if is_logged {
                     self.tickets.push(answer, Accepted { position, ..accepted });
                 } else {
@@ -522,8 +529,8 @@ impl Application for Ledger {
         self.waiting.beyond(&self.begin(parent), &self.doubts)
     }
 
-    fn results(&self) -> Results {
-        self.executed.results
+    fn results(&self) -> &Results {
+        &self.executed.results
     }
 
     fn time(&self) -> Timestamp {
@@ -547,7 +554,7 @@ impl Application for Ledger {
         let taken = self.waiting.cut(&begin, &lanes, &self.rules);
         let records: usize = taken.iter().map(Vec::len).sum();
         let _span = tracing::debug_span!("cut", height = parent.height.0 + 1, records).entered();
-        let block = self.rules.propose(parent, self.time(), self.executed.results, taken);
+        let block = self.rules.propose(parent, self.time(), self.executed.results.clone(), taken);
         if self.rules.epoch().validators.len() > 1 {
             self.made = Some(block.clone());
         }
@@ -564,8 +571,8 @@ impl Application for Ledger {
         self.rules.validate(parent, block, time, |asked| {
             let kept = self.results.iter().rev().find(|results| results.height == asked);
             // What was executed before the node was opened is in the database alone.
-            let stored = || (asked <= newest).then(|| self.store.snapshot().results_root(asked).ok()).flatten();
-            kept.map(|results| results.root).or_else(stored)
+            let stored = || (asked <= newest).then(|| self.store.snapshot().covered(asked).ok()).flatten();
+            kept.cloned().or_else(stored)
         })
     }
 

@@ -41,6 +41,7 @@ pub use stepped::Stepped;
 pub use crate::sole::{BEAT, QUIET};
 
 use crate::{
+    cut::Rules,
     engine::Engine,
     exchange::Message,
     fault::{Fault, Faults},
@@ -78,6 +79,8 @@ pub(crate) struct Parts {
     pub(crate) judge: Judge,
     pub(crate) seal: Seal,
     pub(crate) engine: Engine,
+    /// What holds in the epoch of the next block.
+    pub(crate) rules: Rules,
     pub(crate) subscribers: Arc<Subscribers>,
     pub(crate) waiters: Arc<Waiters>,
     pub(crate) commit: CommitPolicy,
@@ -95,7 +98,8 @@ impl Pipeline {
     /// # Errors
     /// When a thread cannot be started; those that were end by themselves.
     pub(crate) fn start(parts: Parts) -> io::Result<Self> {
-        let Parts { common, queue, submissions, messages, judge, seal, engine, subscribers, waiters, commit } = parts;
+        let Parts { common, queue, submissions, messages, judge, seal, engine, rules, subscribers, waiters, commit } =
+            parts;
         let (checked, to_seal) = bounded(CHECKED_BATCHES);
         let (arrived, arrivals) = bounded(BLOCKS);
         let (sealing, seal_ended) = bounded(0);
@@ -127,7 +131,7 @@ impl Pipeline {
             sealed
         })?;
         let stage = common.clone();
-        threads.start_deep("execute", move || execute::run(&engine, &to_execute, &executed, &stage))?;
+        threads.start_deep("execute", move || execute::run(&engine, rules, &to_execute, &executed, &stage))?;
         let stage = common.clone();
         threads.start("root", move || root::run(&to_root, &results, &applied, &committed, &stage))?;
         let stage = common.clone();

@@ -21,7 +21,7 @@ use std::{ops::RangeInclusive, sync::Arc};
 use rustorium_types::{
     block::{BlockResult, Header},
     genesis::Genesis,
-    id::{Hash, Height},
+    id::{Epoch, Hash, Height},
 };
 
 use crate::{
@@ -169,6 +169,20 @@ impl Snapshot {
         }
         let Some(height) = self.base.tables.header_index.get(&short(hash))? else { return Ok(None) };
         Ok(self.base.header(Height(height.value()))?.filter(|sealed| sealed.hash == *hash))
+    }
+
+    /// Who signs the headers of an epoch, in rising order; none if it is not begun here.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn validators_of(&self, epoch: Epoch) -> Result<Option<Vec<[u8; 32]>>, StoreError> {
+        let genesis = self.genesis();
+        if epoch == Epoch(0) {
+            return Ok(Some(genesis.validators.clone()));
+        }
+        let last = epoch.0.checked_mul(genesis.epoch_length).map(Height);
+        let last = last.map(|last| self.header(last)).transpose()?.flatten();
+        Ok(last.and_then(|sealed| sealed.header.next_epoch).map(|record| record.validators))
     }
 
     /// What executing a height came to, if it is executed.

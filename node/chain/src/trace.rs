@@ -63,7 +63,9 @@ pub fn trace(
     let checked = Judge::new(&genesis).check(records.iter().cloned());
     let (record, before) = checked.split_last().ok_or_else(missing)?;
     let engine = Engine::new(runtime.clone(), genesis, snapshot.genesis_hash());
-    let traced = engine.trace(Arc::new(state), &block.sealed.header, before, record, limits)?;
+    let header = &block.sealed.header;
+    let validators = snapshot.validators_of(header.epoch)?.ok_or(StoreError::NoBlock(height))?;
+    let traced = engine.trace(Arc::new(state), header, &validators, before, record, limits)?;
     let traced = traced.ok_or_else(missing)?;
 
     let Execution::Done(effects) = &traced.execution else { return Err(TraceError::Diverged { height, index }) };

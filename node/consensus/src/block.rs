@@ -18,9 +18,9 @@ use rustorium_types::{block::Header, id::Hash};
 /// The name of a block: its header's hash.
 pub(crate) type Digest = blake3::Digest;
 
-/// Bytes of a header at the most. The epoch record of 512 validators has 16 KB, and a block must fit a message of its
-/// class in the network, of 64 KiB.
-pub(crate) const MAX_HEADER_BYTES: usize = 48 << 10;
+/// Bytes of a header at the most. The cuts of 512 validators and 256 shared lanes have 36 KB, the record of an epoch of as
+/// many validators 16 KB, and a block must fit a message of its class in the network, of 64 KiB.
+pub(crate) const MAX_HEADER_BYTES: usize = 56 << 10;
 
 /// A header, or what stands before the first.
 #[derive(Clone, Debug, PartialEq, Eq)]

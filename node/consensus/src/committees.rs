@@ -95,3 +95,28 @@ pub(crate) fn our_key(key: &ed25519::PublicKey) -> PublicKey {
 pub(crate) fn private_key(key: &SigningKey) -> Option<ed25519::PrivateKey> {
     ed25519::PrivateKey::decode(Bytes::copy_from_slice(&key.seed())).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever a change of the validators may name, commonware can read; or an epoch would never begin.
+    #[test]
+    fn whatever_is_a_point_is_a_key_here_too() {
+        // Canonical and not, of small order and not: an encoding is a y coordinate and a sign.
+        let small = (0..=255_u8).flat_map(|low| [0_u8, 0x7f, 0x80, 0xff].map(|high| (low, high)));
+        let encodings = small.flat_map(|(low, high)| {
+            [0_u8, 0xff].map(|middle| {
+                let mut key = [middle; 32];
+                (key[0], key[31]) = (low, high);
+                key
+            })
+        });
+        let (mut points, mut others) = (0, 0);
+        for key in encodings.map(PublicKey) {
+            assert_eq!(key.is_point(), public_key(&key).is_some(), "{key:?}");
+            if key.is_point() { points += 1 } else { others += 1 }
+        }
+        assert!(points > 100 && others > 100, "{points} and {others}");
+    }
+}

@@ -172,12 +172,13 @@ impl Start {
     /// # Errors
     /// When its database fails.
     pub fn of(chain: &Chain) -> Result<Option<Self>, StoreError> {
-        let Some(sealed) = chain.snapshot().certifier().cloned() else {
+        let snapshot = chain.snapshot();
+        let Some(sealed) = snapshot.certifier().cloned() else {
             let rules = chain.rules()?;
             let validators = rules.epoch().validators.clone();
             return Ok(Some(Self::Genesis { parent: rules.first_parent(), validators }));
         };
-        let validators = chain.validators_of(sealed.header.epoch)?;
+        let validators = snapshot.validators_of(sealed.header.epoch)?;
         Ok(validators.map(|validators| Self::After {
             header: Box::new(sealed.header.clone()),
             certificate: sealed.certificate.clone(),

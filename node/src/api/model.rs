@@ -15,6 +15,7 @@ mod proof;
 mod receipt;
 mod trace;
 mod transaction;
+mod validators;
 
 pub use account::Account;
 pub use chain::{ChainLimits, Status};
@@ -23,10 +24,12 @@ pub use event::{Checkpoint, Event, EventMessage};
 pub use header::{Block, Header};
 pub use input::{
     CallInput, EventFilter, FieldEquals, HeightRange, InstantiateInput, MessageInput, Prepared, SetAdminInput,
-    SignedInput, SubmitResult, TransactionInput, TransferInput, UpgradeInput, Wait,
+    SetValidatorsInput, SignedInput, SubmitResult, TransactionInput, TransferInput, UpgradeInput,
+    ValidatorSignatureInput, Wait,
 };
 pub use message::{
-    CallMessage, InstantiateMessage, Message, SetAdminMessage, StoreCodeMessage, TransferMessage, UpgradeMessage,
+    CallMessage, InstantiateMessage, Message, SetAdminMessage, SetValidatorsMessage, StoreCodeMessage, TransferMessage,
+    UpgradeMessage,
 };
 pub use page::{Events, Headers, PageInfo, Range, Transactions};
 pub use proof::{StateProof, Witness};
@@ -36,3 +39,4 @@ pub use trace::{
     TracedError, Value,
 };
 pub use transaction::Transaction;
+pub use validators::{NextValidators, Validators};

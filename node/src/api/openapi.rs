@@ -2,7 +2,7 @@
 
 use utoipa::OpenApi;
 
-use super::rest::{accounts, blocks, chain, contracts, dev, events, peers, transactions};
+use super::rest::{accounts, blocks, chain, contracts, dev, events, peers, transactions, validators};
 
 /// All routes under `/v1`. Errors are RFC 9457 problems with a `code`.
 #[derive(OpenApi)]
@@ -33,6 +33,7 @@ use super::rest::{accounts, blocks, chain, contracts, dev, events, peers, transa
         chain::status,
         chain::genesis,
         chain::epoch,
+        validators::validators,
         peers::peers,
         dev::control,
         dev::impersonate,

@@ -16,8 +16,9 @@ use rustorium_types::{
     code::Code,
     hash::code_hash,
     host::{INIT, MIGRATE},
-    id::{AccountId, Address, Amount, Gas, Hash, Height, Nonce},
+    id::{AccountId, Address, Amount, Epoch, Gas, Hash, Height, Nonce},
     transaction::{Body, Message, VERSION},
+    validators::{ValidatorChange, ValidatorSignature},
 };
 use serde::de::DeserializeOwned;
 
@@ -25,8 +26,8 @@ use super::{
     App,
     arguments::Arguments,
     model::{
-        CallInput, Dropped, InstantiateInput, MessageInput, Prepared, SetAdminInput, Trace, TransactionInput,
-        TransactionStatus, UpgradeInput,
+        CallInput, Dropped, InstantiateInput, MessageInput, Prepared, SetAdminInput, SetValidatorsInput, Trace,
+        TransactionInput, TransactionStatus, UpgradeInput, ValidatorSignatureInput,
     },
     problem::ApiError,
     read::{Pinned, Render, Shown, abi_of_wasm, contract_id},
@@ -64,9 +65,7 @@ impl Preparation {
             Some(nonce) => Nonce(nonce.0),
             None => Nonce(self.pinned.account(Address::Account(sender), None)?.nonce_next.0),
         };
-        let mut context = self.pinned.context(self.pinned.height())?;
-        context.height = context.height.next();
-        context.time = context.time.max(crate::node::now());
+        let context = self.pinned.next_context()?;
         let [a, b, c, d, ..] = genesis.0;
         let mut body = Body {
             version: VERSION,
@@ -222,6 +221,7 @@ impl Preparation {
                 let admin = input.admin.map(|admin| admin.0);
                 Message::SetAdmin { contract: contract_id(&input.contract)?, admin }
             }
+            MessageInput::SetValidators(json) => set_validators(typed(json)?)?,
         })
     }
 
@@ -282,6 +282,19 @@ fn found(event: rustorium_types::block::Event, height: Height, transaction: Hash
 fn account_id(field: &str, address: &scalar::Address) -> Result<AccountId, ApiError> {
     let wrong = || ApiError::bad_input(format!("`{field}`: {} is a contract; an account is needed", address.0));
     address.0.account().ok_or_else(wrong)
+}
+
+fn set_validators(input: SetValidatorsInput) -> Result<Message, ApiError> {
+    let SetValidatorsInput { epoch, number, validators, signatures } = input;
+    let mut signed = Vec::with_capacity(signatures.len());
+    for ValidatorSignatureInput { validator, signature } in signatures {
+        let wrong = |_| ApiError::bad_input(format!("the signature of {}: 64 bytes are needed", validator.0));
+        let signature = signature.0.as_ref().try_into().map_err(wrong)?;
+        signed.push(ValidatorSignature { validator: validator.0.0, signature });
+    }
+    let validators = validators.into_iter().map(|key| key.0.0).collect();
+    let change = ValidatorChange { epoch: Epoch(epoch.0), number: number.0, validators };
+    Ok(Message::SetValidators { change, signatures: signed })
 }
 
 fn typed<T: DeserializeOwned>(json: Json) -> Result<T, ApiError> {

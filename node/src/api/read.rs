@@ -166,8 +166,18 @@ impl Pinned {
             Some(sealed) => (sealed.header.time, sealed.header.gas_price),
             None => (genesis.time, genesis.gas_price),
         };
-        let limits = genesis.limits;
-        Ok(BlockContext { genesis: self.snapshot.genesis_hash(), height, time, gas_price, limits })
+        let (epoch, limits) = (genesis.epoch_of(height), genesis.limits);
+        let validators = self.snapshot.validators_of(epoch)?.unwrap_or_default().into();
+        Ok(BlockContext { genesis: self.snapshot.genesis_hash(), epoch, validators, height, time, gas_price, limits })
+    }
+
+    /// The surroundings of a transaction in the next block, as far as they are known.
+    pub(crate) fn next_context(&self) -> Result<BlockContext, ApiError> {
+        let newest = self.context(self.height())?;
+        let height = newest.height.next();
+        let epoch = self.snapshot.genesis().epoch_of(height);
+        let validators = self.snapshot.validators_of(epoch)?.unwrap_or_default().into();
+        Ok(BlockContext { epoch, validators, height, time: newest.time.max(crate::node::now()), ..newest })
     }
 
     /// The heights whose state is kept.

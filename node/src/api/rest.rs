@@ -20,6 +20,7 @@ pub(super) mod dev;
 pub(super) mod events;
 pub(super) mod peers;
 pub(super) mod transactions;
+pub(super) mod validators;
 
 /// The routes under `/v1`.
 pub(super) fn routes() -> Router<App> {
@@ -42,6 +43,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/v1/status", get(chain::status))
         .route("/v1/genesis", get(chain::genesis))
         .route("/v1/epochs/{epoch}", get(chain::epoch))
+        .route("/v1/validators", get(validators::validators))
         .route("/v1/peers", get(peers::peers))
         .route("/v1/dev/control", post(dev::control))
         .route("/v1/dev/impersonate", post(dev::impersonate))

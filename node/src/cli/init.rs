@@ -2,11 +2,13 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use clap::value_parser;
 use rustorium_types::id::{Address, Amount};
 use serde_json::json;
 
 use super::{CliError, Output, context::passphrase, output::table};
 use crate::{
+    dev::EPOCH_LENGTH,
     founding::{Founded, Founding, found},
     genesis,
 };
@@ -41,6 +43,9 @@ pub(crate) struct InitArgs {
     /// What an account starts with, in base units; may be given again.
     #[arg(long, value_name = "ACCOUNT=AMOUNT", value_parser = balance)]
     balance: Vec<(Address, Amount)>,
+    /// Heights of an epoch: the validators change at its end, if they decided so.
+    #[arg(long, value_name = "HEIGHTS", default_value_t = EPOCH_LENGTH, value_parser = value_parser!(u64).range(1..))]
+    epoch_length: u64,
 }
 
 fn balance(text: &str) -> Result<(Address, Amount), String> {
@@ -51,8 +56,9 @@ fn balance(text: &str) -> Result<(Address, Amount), String> {
 }
 
 pub(crate) fn run(args: InitArgs, output: &Output) -> Result<(), CliError> {
-    let InitArgs { directory, validators, followers, listen, chain_id, dev, balance: balances } = args;
-    let founding = Founding { directory: directory.clone(), validators, followers, listen, chain_id, dev, balances };
+    let InitArgs { directory, validators, followers, listen, chain_id, dev, balance: balances, epoch_length } = args;
+    let founding =
+        Founding { directory: directory.clone(), validators, followers, listen, chain_id, dev, balances, epoch_length };
     let chosen = passphrase("A passphrase for the nodes' keys: ")?;
     let nodes = found(&founding, &chosen).map_err(|error| CliError::usage(error.to_string()))?;
     let hash = genesis::load(&directory).ok().flatten().map(|genesis| genesis.hash().to_string()).unwrap_or_default();

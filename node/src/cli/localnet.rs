@@ -18,7 +18,10 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{CliError, Output, context::PASSPHRASE_FILE, names::project_folder, output::table};
-use crate::founding::{Founded, Founding, found, founded};
+use crate::{
+    dev::EPOCH_LENGTH,
+    founding::{Founded, Founding, found, founded},
+};
 
 const EXAMPLES: &str = "Examples:
   rustorium localnet                                     four validators
@@ -114,6 +117,7 @@ fn prepare(args: &LocalnetArgs, directory: &Path, passphrase: &Path) -> Result<V
         chain_id: "rustorium-localnet".into(),
         dev: true,
         balances: Vec::new(),
+        epoch_length: EPOCH_LENGTH,
     };
     let nodes = found(&founding, &secret).map_err(usage)?;
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(passphrase)?;

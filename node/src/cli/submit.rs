@@ -9,6 +9,7 @@ use rustorium_types::{
     code::Code,
     id::{AccountId, Amount, Gas, Hash, Nonce},
     transaction::Message,
+    validators::ValidatorSignature,
 };
 use serde_json::{Map, Value, json};
 
@@ -219,7 +220,17 @@ fn message_input(message: &Message) -> Value {
         Message::SetAdmin { contract, admin } => json!({ "setAdmin": {
             "contract": text(contract), "admin": admin.as_ref().map(ToString::to_string),
         } }),
+        Message::SetValidators { change, signatures } => json!({ "setValidators": {
+            "epoch": change.epoch.0, "number": change.number,
+            "validators": change.validators.iter().map(|key| hex::format(key)).collect::<Vec<_>>(),
+            "signatures": signatures.iter().map(signature_json).collect::<Vec<_>>(),
+        } }),
     }
+}
+
+/// A validator's signature as the API takes it.
+pub(crate) fn signature_json(one: &ValidatorSignature) -> Value {
+    json!({ "validator": hex::format(&one.validator), "signature": hex::format(&one.signature) })
 }
 
 fn value_of(message: &Message) -> u128 {
@@ -227,7 +238,10 @@ fn value_of(message: &Message) -> u128 {
         Message::Transfer { amount: value, .. } | Message::Call { value, .. } | Message::Instantiate { value, .. } => {
             value.0
         }
-        Message::StoreCode { .. } | Message::Upgrade { .. } | Message::SetAdmin { .. } => Amount::ZERO.0,
+        Message::StoreCode { .. }
+        | Message::Upgrade { .. }
+        | Message::SetAdmin { .. }
+        | Message::SetValidators { .. } => Amount::ZERO.0,
     }
 }
 

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use super::{
     CliError, Context, arguments,
-    submit::{self, WaitFor},
+    submit::{self, WaitFor, signature_json},
 };
 
 const EXAMPLES: &str = "Examples:
@@ -196,6 +196,11 @@ fn message_object(message: &Message, sender: Address) -> Value {
         }),
         Message::SetAdmin { contract, admin } => json!({
             "type": "SetAdmin", "contract": text(contract), "admin": admin.as_ref().map(ToString::to_string),
+        }),
+        Message::SetValidators { change, signatures } => json!({
+            "type": "SetValidators", "epoch": change.epoch.0, "number": change.number,
+            "validators": change.validators.iter().map(|key| hex::format(key)).collect::<Vec<_>>(),
+            "signatures": signatures.iter().map(signature_json).collect::<Vec<_>>(),
         }),
     }
 }

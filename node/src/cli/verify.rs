@@ -136,6 +136,8 @@ impl Verifier {
         let head = proven.0.head().clone();
         let block = BlockContext {
             genesis: self.genesis_hash,
+            epoch: head.header().epoch,
+            validators: Arc::default(),
             height: head.height(),
             time: head.header().time,
             gas_price: head.header().gas_price,

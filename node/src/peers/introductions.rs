@@ -25,6 +25,7 @@ const AGAIN: Duration = Duration::from_secs(2);
 pub(super) async fn run(links: Arc<Links>, mut messages: mpsc::Receiver<Message>) {
     let own = links.key.as_ref().map(|key| encode(&Introduction::sign(key, &links.genesis, &links.network.id())));
     let mut events = links.network.events();
+    let mut epochs = links.epochs();
     let mut again = tokio::time::interval(AGAIN);
     let introduce = |peer: &PeerId| {
         if let Some(own) = &own {
@@ -32,6 +33,7 @@ pub(super) async fn run(links: Arc<Links>, mut messages: mpsc::Receiver<Message>
         }
     };
     loop {
+        let all = || links.network.peers().iter().for_each(|peer| introduce(&peer.id));
         tokio::select! {
             message = messages.recv() => match message {
                 Some(message) => links.hear(&message),
@@ -43,7 +45,9 @@ pub(super) async fn run(links: Arc<Links>, mut messages: mpsc::Receiver<Message>
                 // Missed ones are told with all others.
                 _ => {}
             },
-            _ = again.tick() => links.network.peers().iter().for_each(|peer| introduce(&peer.id)),
+            // Who had no interest in this validator before may have now.
+            Ok(()) = epochs.changed() => all(),
+            _ = again.tick() => all(),
         }
     }
 }

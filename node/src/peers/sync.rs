@@ -59,10 +59,10 @@ struct Position {
     head: Parent,
 }
 
-/// Follows the chain through its peers, until the network ends.
-pub(super) async fn follow(links: Arc<Links>, asks: Asks) {
+/// Follows the chain through its peers, until this node is a validator, or the chain ends.
+pub(crate) async fn follow(links: Arc<Links>, asks: Asks) {
     let mut turn = 0;
-    loop {
+    while links.own_validator().is_none() {
         turn += 1;
         let Some(peer) = links.a_peer(turn) else {
             tokio::time::sleep(PAUSE).await;

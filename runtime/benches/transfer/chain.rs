@@ -8,7 +8,7 @@ use rustorium_runtime::{
 use rustorium_types::{
     block::{MessageResult, Outcome},
     hash::code_hash,
-    id::{AccountId, Amount, ContractId, Gas, Hash, Height, Nonce, Timestamp},
+    id::{AccountId, Amount, ContractId, Epoch, Gas, Hash, Height, Nonce, Timestamp},
     limits::Limits,
     state::Account,
     transaction::{Body, Message, VERSION},
@@ -113,6 +113,8 @@ pub(crate) fn call(contract: ContractId, method: &str, args: Vec<u8>) -> Message
 fn block() -> BlockContext {
     BlockContext {
         genesis: GENESIS,
+        epoch: Epoch(0),
+        validators: Arc::default(),
         height: Height(1),
         time: Timestamp(1),
         gas_price: Amount(1),

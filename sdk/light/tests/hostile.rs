@@ -367,3 +367,37 @@ fn altered_bytes() {
     let longer = [bytes.as_slice(), &[0]].concat();
     assert_eq!(verify(&longer), Err(BundleError::Malformed));
 }
+
+/// After two changes of the validators, those of before have nothing to say: not about blocks, not about who comes next.
+#[test]
+fn validators_of_before() {
+    let chain = Chain::of(17);
+    let first = chain.trust();
+    let trust = first.follow(&chain.link(0)).unwrap().follow(&chain.link(1)).unwrap();
+    assert_eq!(trust.epoch(), Epoch(2));
+    let proof = chain.head(12, 13);
+    assert!(verify_head(&trust, &policy(13), &proof).is_ok());
+    // The header is right; but its certificate is of those who left, who say which epoch they sign for, or lie.
+    for old in [0, 1] {
+        let mut signed = proof.clone();
+        signed.certificate = chain.certify(&signed.certifier, old);
+        let error = verify_head(&trust, &policy(13), &signed).unwrap_err();
+        let claimed = CertifiedError::Epoch { found: Epoch(old), trusted: Epoch(2) };
+        assert_eq!(error, HeadError::Certifier(claimed));
+        signed.certificate[0] = 2;
+        let error = verify_head(&trust, &policy(13), &signed).unwrap_err();
+        let forged = CertifiedError::Certificate(CertificateError::Signature);
+        assert_eq!(error, HeadError::Certifier(forged));
+    }
+    // They name themselves once more.
+    let mut link = chain.link(2);
+    link.header.next_epoch.as_mut().unwrap().validators = chain.genesis.validators.clone();
+    let altered = trust.follow(&link).unwrap_err();
+    let TrustError::Certified { epoch: Epoch(2), error: CertifiedError::Hash { .. } } = altered else {
+        panic!("{altered}")
+    };
+    link.certificate = chain.certify(&link.header, 0);
+    link.certificate[0] = 2;
+    let error = CertifiedError::Certificate(CertificateError::Signature);
+    assert_eq!(trust.follow(&link), Err(TrustError::Certified { epoch: Epoch(2), error }));
+}

@@ -153,6 +153,8 @@ pub enum MessageResult {
     },
     /// A contract has another admin.
     SetAdmin,
+    /// The next epoch has other validators.
+    SetValidators,
 }
 
 /// Why a transaction failed, and where.

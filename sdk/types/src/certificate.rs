@@ -24,14 +24,15 @@ use thiserror::Error;
 use crate::{
     ed25519::{PublicKey, Signature, SignedMessage, SigningKey, verify_batch},
     id::{Epoch, Hash},
+    limits,
 };
 
 mod codec;
 
 use codec::Reader;
 
-/// The most validators of a set: their certificate is 33 KB and takes 8 ms to check.
-pub const MAX_VALIDATORS: usize = 512;
+/// The most validators of a set.
+pub const MAX_VALIDATORS: usize = limits::VALIDATORS;
 
 /// What stands before the chain in what is signed.
 const NAMESPACE: &[u8] = b"rustorium";

@@ -97,6 +97,10 @@ codes! {
     ViewNotProvable = 28 "VIEW_NOT_PROVABLE",
     /// Our fault.
     Internal = 29 "INTERNAL_SERVER_ERROR",
+    /// It was signed for another epoch.
+    WrongEpoch = 30 "WRONG_EPOCH",
+    /// Fewer validators signed than must.
+    NoQuorum = 31 "NO_QUORUM",
 }
 
 impl fmt::Display for Code {

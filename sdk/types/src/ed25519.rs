@@ -86,6 +86,11 @@ impl core::fmt::Debug for Signature {
 }
 
 impl PublicKey {
+    /// Whether it encodes a point, so that there can be signatures of it.
+    pub fn is_point(&self) -> bool {
+        VerificationKey::try_from(self.0).is_ok()
+    }
+
     /// Checks one signature.
     ///
     /// # Errors

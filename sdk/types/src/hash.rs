@@ -37,6 +37,8 @@ pub enum Domain {
     FieldValue,
     /// Which peer of the network a validator is: genesis hash, the peer's public key.
     Introduction,
+    /// A change of the validators: genesis hash, `borsh(ValidatorChange)`. The digest that they sign.
+    Validators,
 }
 
 impl Domain {
@@ -55,6 +57,7 @@ impl Domain {
             Self::OversizeRecord => "rustorium oversize record 1",
             Self::FieldValue => "rustorium field value 1",
             Self::Introduction => "rustorium introduction 1",
+            Self::Validators => "rustorium validators 1",
         }
     }
 }

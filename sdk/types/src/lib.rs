@@ -23,6 +23,7 @@ pub mod record;
 pub mod state;
 pub mod time;
 pub mod transaction;
+pub mod validators;
 
 #[cfg(feature = "crypto")]
 pub mod bundle;

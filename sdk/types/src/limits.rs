@@ -15,6 +15,8 @@ pub const CODE_BYTES: u32 = 1 << 20;
 pub const TRANSACTION_BYTES: u32 = CODE_BYTES + (64 << 10);
 /// Messages of a transaction: more is a contract's work.
 pub const MESSAGES: usize = 32;
+/// Validators of an epoch: their certificate is 33 KB and takes 8 ms to check.
+pub const VALIDATORS: usize = 512;
 /// Bytes of a memo: a payment reference, not a document.
 pub const MEMO_BYTES: usize = 256;
 /// Bytes of a contract's label.

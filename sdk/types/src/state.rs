@@ -5,6 +5,7 @@
 //! 7 "account"  │ Address           balance 16 │ highest nonce 8 │ bitmap 64     (88 bytes, little-endian)
 //! 8 "contract" │ ContractId        borsh(ContractRecord)
 //! 4 "code"     │ code hash         the WebAssembly bytes
+//! 10 "validators"                  borsh(ValidatorChange), the newest; absent before the first
 //! ```
 //!
 //! Keys are a length-prefixed field name and the key's bytes, as every contract's are ([`crate::key`]).
@@ -143,6 +144,11 @@ pub fn contract_key(contract: ContractId) -> Vec<u8> {
 /// The storage key of a code.
 pub fn code_key(code: &Hash) -> Vec<u8> {
     field_key("code", &code.0)
+}
+
+/// The storage key of the newest [change of the validators](crate::validators::ValidatorChange).
+pub fn validators_key() -> Vec<u8> {
+    crate::key::field("validators")
 }
 
 fn field_key(field: &str, key: &[u8]) -> Vec<u8> {

@@ -17,6 +17,7 @@ use thiserror::Error;
 use crate::{
     id::{AccountId, Address, Amount, ContractId, Gas, Hash, Nonce, Timestamp},
     limits,
+    validators::{ValidatorChange, ValidatorSignature},
 };
 
 /// The version of [`Body`] that this crate writes.
@@ -104,6 +105,13 @@ pub enum Message {
         /// The next admin; nobody ever, if none.
         admin: Option<Address>,
     },
+    /// Says who validates from the next epoch on. Anybody may; it holds if a quorum of the epoch's validators signed.
+    SetValidators {
+        /// What they decided.
+        change: ValidatorChange,
+        /// Theirs, in rising order of validator.
+        signatures: Vec<ValidatorSignature>,
+    },
 }
 
 /// A proof that an account agrees. Its scheme and public key hash to the account's address.
@@ -158,6 +166,12 @@ pub enum MalformedTransaction {
     /// Arguments are too long.
     #[error("arguments have at most {limit} bytes, these have {0}", limit = limits::ARGUMENT_BYTES)]
     Arguments(usize),
+    /// More validators than an epoch can have.
+    #[error("an epoch has at most {limit} validators, this change names {0}", limit = limits::VALIDATORS)]
+    Validators(usize),
+    /// More signatures than an epoch has validators.
+    #[error("a change has at most {limit} signatures, one of each validator, this one has {0}", limit = limits::VALIDATORS)]
+    Signatures(usize),
     /// Nonces start at 1.
     #[error("the first nonce is 1")]
     NonceZero,
@@ -222,6 +236,10 @@ impl Body {
                 }
                 Message::Upgrade { args, .. } => {
                     at_most(args.len(), limits::ARGUMENT_BYTES, Malformed::Arguments)?;
+                }
+                Message::SetValidators { change, signatures } => {
+                    at_most(change.validators.len(), limits::VALIDATORS, Malformed::Validators)?;
+                    at_most(signatures.len(), limits::VALIDATORS, Malformed::Signatures)?;
                 }
                 Message::Transfer { .. } | Message::StoreCode { .. } | Message::SetAdmin { .. } => {}
             }

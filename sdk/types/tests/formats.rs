@@ -14,8 +14,9 @@ use rustorium_types::{
     id::{AccountId, Address, Amount, ContractId, Epoch, Gas, Hash, Height, Nonce, Timestamp},
     limits::Limits,
     record::{Control, Record, StateEntry},
-    state::{Account, ContractRecord, NonceWindow, account_key, code_key, contract_key},
+    state::{Account, ContractRecord, NonceWindow, account_key, code_key, contract_key, validators_key},
     transaction::{Authorisation, Body, Message, Signed},
+    validators::{ValidatorChange, ValidatorSignature},
 };
 
 fn genesis() -> Genesis {
@@ -37,6 +38,10 @@ fn genesis() -> Genesis {
         validators: vec![[5; 32]],
         verifying_keys: vec![Hash([6; 32])],
     }
+}
+
+fn change() -> ValidatorChange {
+    ValidatorChange { epoch: Epoch(3), number: 2, validators: vec![[39; 32], [40; 32]] }
 }
 
 fn body() -> Body {
@@ -65,6 +70,10 @@ fn body() -> Body {
             Message::Call { contract, method: "transfer".into(), args: vec![17, 18], value: Amount::ZERO },
             Message::Upgrade { contract, code: Hash([19; 32]), args: vec![] },
             Message::SetAdmin { contract, admin: None },
+            Message::SetValidators {
+                change: change(),
+                signatures: vec![ValidatorSignature { validator: [5; 32], signature: [41; 64] }],
+            },
         ],
     }
 }
@@ -124,6 +133,7 @@ fn success() -> Outcome {
             MessageResult::Call { returned: vec![26] },
             MessageResult::Upgrade { returned: vec![] },
             MessageResult::SetAdmin,
+            MessageResult::SetValidators,
         ],
     }
 }
@@ -207,6 +217,9 @@ fn vectors() -> Vec<(&'static str, Vec<u8>)> {
                 label: "token".into(),
             }),
         ),
+        ("validator_change", bytes(&change())),
+        ("validator_change_digest", bytes(&change().digest(&genesis().hash()))),
+        ("validators_key", validators_key()),
         ("call_error", bytes(&CallError { code: Code::OutOfGas, error: None })),
         ("account_key", account_key(AccountId([2; 32]).into())),
         ("contract_key", contract_key(ContractId([8; 32]))),
@@ -249,7 +262,7 @@ fn formats_are_frozen() {
 fn codes_are_frozen() {
     let codes: Vec<_> = Code::ALL.iter().map(|code| (*code as u8, code.text())).collect();
     assert_eq!(codes.first(), Some(&(1, "BAD_USER_INPUT")));
-    assert_eq!(codes.last(), Some(&(29, "INTERNAL_SERVER_ERROR")));
+    assert_eq!(codes.last(), Some(&(31, "NO_QUORUM")));
     for (position, (number, text)) in codes.into_iter().enumerate() {
         assert_eq!(usize::from(number), position + 1);
         assert_eq!(text.parse(), Ok(Code::ALL[position]));

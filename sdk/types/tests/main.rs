@@ -3,3 +3,4 @@
 mod abi;
 mod formats;
 mod proofs;
+mod validators;

@@ -8,7 +8,8 @@ use rustorium_types::{
     genesis::Genesis,
     id::Hash,
     record::Record,
-    transaction::{Body, Signed},
+    transaction::{Body, Message, Signed},
+    validators::{Electorate, ValidatorChange, ValidatorSignature},
 };
 
 /// That of the golden vectors.
@@ -31,5 +32,16 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(body) = borsh::from_slice::<Body>(bytes) {
         _ = body.check(&GENESIS);
     }
-    comes_back!(bytes, Body, Signed, Record, Header, Receipt, Genesis);
+    if let Ok(Message::SetValidators { change, signatures }) = borsh::from_slice(bytes) {
+        // The epoch and number are right, so that what comes behind them is looked at too.
+        let validators: Vec<[u8; 32]> = signatures.iter().map(|one| one.validator).collect();
+        let electorate = Electorate {
+            chain: &GENESIS,
+            epoch: change.epoch,
+            changes: change.number.saturating_sub(1),
+            validators: &validators,
+        };
+        assert!(change.check(&electorate, &signatures).is_err(), "nobody signed");
+    }
+    comes_back!(bytes, Body, Signed, Record, Header, Receipt, Genesis, Message, ValidatorChange, ValidatorSignature);
 });

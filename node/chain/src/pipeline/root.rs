@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::{Common, Published, execute::ExecutedFinal, hand_on, next};
 use crate::ledger::Executed;
-use crate::{cut::Results, dev::DevTime, fault::Fault, storage::StoreError};
+use crate::{dev::DevTime, fault::Fault, storage::StoreError};
 
 /// Bytes of blocks that may wait for the database. Beyond it, execution waits: memory must not grow without end
 /// where the disk is slower than execution.
@@ -47,9 +47,9 @@ pub(super) fn apply(executed: ExecutedFinal, common: &Common) -> Result<(Execute
     let snapshot = common.store.apply(effects.into_block(&finalised.block, finalised.certificate))?;
     drop(span);
     common.metrics.root_us.add_time(started.elapsed());
-    let root = snapshot.results_root(height)?;
+    let results = snapshot.covered(height)?;
     let dev_time = if snapshot.genesis().dev { DevTime::read(&common.store.head_state())? } else { DevTime::default() };
     let block = snapshot.block(height)?.ok_or(StoreError::NoBlock(height))?;
     let published = Arc::new(Published { block, no_ops, reverted_to, execution, snapshot });
-    Ok((Executed { results: Results { height, root }, dev_time }, published))
+    Ok((Executed { results, dev_time }, published))
 }

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    cut::Rules,
     engine::Engine,
     exchange::Message,
     fault::Fault,
@@ -34,6 +35,8 @@ pub struct Stepped {
     waiting: Waiting,
     seal: Seal,
     engine: Engine,
+    /// What holds in the epoch of the next block.
+    rules: Rules,
     subscribers: Arc<Subscribers>,
     waiters: Arc<Waiters>,
     clock: Clock,
@@ -44,7 +47,8 @@ pub struct Stepped {
 
 impl Stepped {
     pub(crate) fn new(parts: Parts, clock: Clock) -> Self {
-        let Parts { common, queue, submissions, messages, judge, seal, engine, subscribers, waiters, commit } = parts;
+        let Parts { common, queue, submissions, messages, judge, seal, engine, rules, subscribers, waiters, commit } =
+            parts;
         Self {
             common,
             queue,
@@ -54,6 +58,7 @@ impl Stepped {
             waiting: Waiting::new(WAITING),
             seal,
             engine,
+            rules,
             subscribers,
             waiters,
             clock,
@@ -116,7 +121,7 @@ impl Stepped {
     /// Gives the driver its turn; whether a block became final.
     fn seal_and_execute(&mut self) -> Result<bool, Fault> {
         let Some(finalised) = self.seal.turn()? else { return Ok(false) };
-        let executed = execute::execute(&self.engine, finalised, &self.common)?;
+        let executed = execute::execute(&self.engine, &mut self.rules, finalised, &self.common)?;
         let (results, published) = root::apply(executed, &self.common)?;
         self.seal.ledger.executed(results);
         publish::publish(&published, &self.subscribers, &self.waiters, &self.common);

@@ -9,10 +9,12 @@ use rustorium_types::{
     id::{ContractId, Hash, Height},
     merkle::{self, Accumulator, InclusionProof, Node},
     tree::{KeyDigest, LeafContent, TreeProof},
+    validators::ValidatorChange,
 };
 
 use super::Snapshot;
 use crate::{
+    cut::Results,
     storage::{StoreError, TransactionPosition},
     tree::{self, path::Path},
 };
@@ -50,6 +52,25 @@ impl Snapshot {
             result_path: self.result_path(height, certifier.header.state_height)?,
             header: self.header(height)?.ok_or_else(not_certified)?.header,
         })
+    }
+
+    /// What a header commits to that commits to the results up to `height`.
+    ///
+    /// # Errors
+    /// If the height's state is not kept, or the database fails.
+    pub fn covered(&self, height: Height) -> Result<Results, StoreError> {
+        let validators = self.validator_change(height)?.map(|change| change.validators.into());
+        Ok(Results { height, root: self.results_root(height)?, validators })
+    }
+
+    /// The newest change of the validators as of a height.
+    ///
+    /// # Errors
+    /// If the height's state is not kept, or the database fails.
+    pub fn validator_change(&self, height: Height) -> Result<Option<ValidatorChange>, StoreError> {
+        self.check_retained(height)?;
+        let Some(bytes) = self.version(height, &StateKey::validators())? else { return Ok(None) };
+        borsh::from_slice(&bytes).map(Some).map_err(|_| StoreError::damaged("a change of the validators"))
     }
 
     /// The root over results 1 to `height`: what a header's `results` is.

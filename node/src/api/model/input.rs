@@ -96,6 +96,8 @@ pub enum MessageInput {
     Upgrade(Json),
     /// Hands over the right to upgrade: `{ contract, admin }`.
     SetAdmin(Json),
+    /// Says who validates from the next epoch on: `{ epoch, number, validators, signatures }`.
+    SetValidators(Json),
 }
 
 /// [`MessageInput`] as OpenAPI says it, with the types behind what GraphQL takes as JSON.
@@ -117,6 +119,9 @@ struct MessageShape {
     /// Hands over the right to upgrade.
     #[schema(rename = "setAdmin")]
     set_admin: Option<SetAdminInput>,
+    /// Says who validates from the next epoch on.
+    #[schema(rename = "setValidators")]
+    set_validators: Option<SetValidatorsInput>,
 }
 
 impl PartialSchema for MessageInput {
@@ -202,6 +207,30 @@ pub struct SetAdminInput {
     pub contract: Address,
     /// The next admin; nobody ever, if null.
     pub admin: Option<Address>,
+}
+
+/// Says who validates from the next epoch on.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetValidatorsInput {
+    /// The epoch in which it is decided.
+    pub epoch: Uint,
+    /// Which change of the chain's validators it is, from 1.
+    pub number: Uint,
+    /// The public keys of all next validators, rising.
+    pub validators: Vec<Hash>,
+    /// Of a quorum of the epoch's validators, rising.
+    pub signatures: Vec<ValidatorSignatureInput>,
+}
+
+/// That a validator agrees to a change.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ValidatorSignatureInput {
+    /// The validator's public key.
+    pub validator: Hash,
+    /// Over the change's digest, 64 bytes.
+    pub signature: Bytes,
 }
 
 /// A transaction ready to be signed, and what it would do.

@@ -23,6 +23,8 @@ pub enum Message {
     Upgrade(UpgradeMessage),
     /// Hands over the right to upgrade.
     SetAdmin(SetAdminMessage),
+    /// Says who validates from the next epoch on.
+    SetValidators(SetValidatorsMessage),
 }
 
 /// Moves native value.
@@ -111,4 +113,19 @@ pub struct SetAdminMessage {
     pub contract: Address,
     /// The next admin; nobody ever, if null.
     pub admin: Option<Address>,
+}
+
+/// Says who validates from the next epoch on, as a quorum of the epoch's validators decided.
+#[derive(Clone, Debug, Serialize, ToSchema, SimpleObject)]
+pub struct SetValidatorsMessage {
+    /// Which message, from 0.
+    pub index: u32,
+    /// The epoch in which it is decided.
+    pub epoch: Uint,
+    /// Which change of the chain's validators it is, from 1.
+    pub number: Uint,
+    /// The public keys of all next validators, rising.
+    pub validators: Vec<Hash>,
+    /// The public keys of those who signed it, rising.
+    pub signers: Vec<Hash>,
 }

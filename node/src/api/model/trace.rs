@@ -41,7 +41,8 @@ pub struct Trace {
 pub struct MessageTrace {
     /// Its place in the transaction.
     pub index: u32,
-    /// `Transfer`, `StoreCode`, `Instantiate`, `Call`, `Upgrade` or `SetAdmin`.
+    /// `Transfer`, `StoreCode`, `Instantiate`, `Call`, `Upgrade`, `SetAdmin` or
+    /// `SetValidators`.
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// Gas used, all its frames included.

@@ -26,7 +26,8 @@ use crate::api::{
     cursor::Cursor,
     model::{
         CallMessage, ContractError, Dropped, Event, Failure, Frame, InstantiateMessage, Message, Receipt,
-        SetAdminMessage, StoreCodeMessage, Success, TransactionStatus, TransferMessage, UpgradeMessage,
+        SetAdminMessage, SetValidatorsMessage, StoreCodeMessage, Success, TransactionStatus, TransferMessage,
+        UpgradeMessage,
     },
     problem::ApiError,
     scalar::{self, Json},
@@ -293,6 +294,13 @@ impl<'a> Render<'a> {
                 contract: address(*contract),
                 admin: admin.map(scalar::Address),
             }),
+            Sent::SetValidators { change, signatures } => Message::SetValidators(SetValidatorsMessage {
+                index,
+                epoch: scalar::Uint(change.epoch.0),
+                number: scalar::Uint(change.number),
+                validators: change.validators.iter().map(|key| scalar::Hash(Hash(*key))).collect(),
+                signers: signatures.iter().map(|one| scalar::Hash(Hash(one.validator))).collect(),
+            }),
         })
     }
 
@@ -339,6 +347,20 @@ fn method_of(export: &str) -> &str {
 
 /// A sentence for a failure that no contract declared.
 fn sentence(code: Code, failed: Option<&block::Frame>, said: Option<&str>) -> String {
+    // Where no contract ran, what the system says of its own messages is the whole of it.
+    if let (
+        None,
+        Some(said),
+        Code::Forbidden
+        | Code::AlreadyExists
+        | Code::BadUserInput
+        | Code::WrongEpoch
+        | Code::NoQuorum
+        | Code::InvalidSignature,
+    ) = (failed, said, code)
+    {
+        return said.into();
+    }
     let method = failed.map_or("the message", |frame| method_of(&frame.export));
     let because = said.map(|said| format!(": {said}")).unwrap_or_default();
     match code {

@@ -377,6 +377,7 @@ const fn kind_of(message: &Message) -> &'static str {
         Message::Call { .. } => "Call",
         Message::Upgrade { .. } => "Upgrade",
         Message::SetAdmin { .. } => "SetAdmin",
+        Message::SetValidators { .. } => "SetValidators",
     }
 }
 

@@ -39,25 +39,25 @@ impl Peers for Voice {
     }
 }
 
-struct Node {
-    key: SigningKey,
+pub(super) struct Node {
+    pub(super) key: SigningKey,
     /// None while it is away.
     chain: Option<Chain>,
-    asks: Asks,
+    pub(super) asks: Asks,
     heard: Heard,
     /// Nothing that others say reaches it.
     is_deaf: bool,
 }
 
 /// Nodes of one chain, in the order of their validators' keys, and where they are kept.
-struct Committee {
-    places: Vec<Place>,
-    nodes: Vec<Node>,
-    head: Parent,
+pub(super) struct Committee {
+    pub(super) places: Vec<Place>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) head: Parent,
 }
 
 impl Node {
-    fn chain(&self) -> &Chain {
+    pub(super) fn chain(&self) -> &Chain {
         self.chain.as_ref().expect("it is there")
     }
 }
@@ -66,7 +66,7 @@ fn key(seed: u8) -> SigningKey {
     SigningKey::from_seed([seed; 32])
 }
 
-fn keys(count: u8) -> Vec<SigningKey> {
+pub(super) fn keys(count: u8) -> Vec<SigningKey> {
     let mut keys: Vec<SigningKey> = (100..100 + count).map(key).collect();
     keys.sort_by_key(|key| key.public_key().0);
     keys
@@ -77,22 +77,28 @@ impl Committee {
         let keys = keys(count);
         let validators: Vec<[u8; 32]> = keys.iter().map(|key| key.public_key().0).collect();
         let genesis = Genesis { validators, dev: false, ..genesis() };
-        let places: Vec<Place> = keys.iter().map(|_| Place::of(genesis.clone())).collect();
+        let places = keys.iter().map(|_| Place::of(genesis.clone())).collect();
+        Self::at(places, keys)
+    }
+
+    /// Nodes with these keys, on a chain as these places hold it.
+    pub(super) fn at(places: Vec<Place>, keys: Vec<SigningKey>) -> Self {
         let nodes: Vec<Node> = keys.into_iter().zip(&places).map(|(key, place)| node(place, key)).collect();
-        let head = nodes[0].chain().rules().unwrap().first_parent();
+        let newest = nodes[0].chain().snapshot().head().map(|sealed| Parent::of(sealed.hash, &sealed.header));
+        let head = newest.unwrap_or_else(|| nodes[0].chain().rules().unwrap().first_parent());
         Self { places, nodes, head }
     }
 
-    fn leave(&mut self, index: usize) {
+    pub(super) fn leave(&mut self, index: usize) {
         self.nodes[index].chain.take().unwrap().shutdown().unwrap();
     }
 
-    fn come_back(&mut self, index: usize) {
+    pub(super) fn come_back(&mut self, index: usize) {
         self.nodes[index] = node(&self.places[index], self.nodes[index].key.clone());
     }
 
     /// Carries what was said to those who hear it.
-    fn carry(&self) {
+    pub(super) fn carry(&self) {
         for (speaker, node) in self.nodes.iter().enumerate() {
             for said in std::mem::take(&mut *node.heard.lock().unwrap()) {
                 match said {
@@ -123,7 +129,7 @@ impl Committee {
     }
 
     /// Waits for an answer, while what is said is carried.
-    fn wait_for<T>(&self, mut handle: Handle<T>) -> T {
+    pub(super) fn wait_for<T>(&self, mut handle: Handle<T>) -> T {
         loop {
             match handle.wait_timeout(Duration::from_millis(2)) {
                 Ok(answer) => return answer.unwrap(),
@@ -134,7 +140,7 @@ impl Committee {
     }
 
     /// A block of a leader's, made final by those who are there.
-    fn decide(&mut self, leader: usize, there: &[usize]) -> Header {
+    pub(super) fn decide(&mut self, leader: usize, there: &[usize]) -> Header {
         let header = self.wait_for(self.nodes[leader].asks.propose(self.head.clone()));
         for index in there {
             let holds = self.nodes[*index].asks.verify(self.head.clone(), header.clone());
@@ -144,7 +150,7 @@ impl Committee {
         header
     }
 
-    fn finalise(&mut self, header: &Header, there: &[usize]) {
+    pub(super) fn finalise(&mut self, header: &Header, there: &[usize]) {
         let hash = header.hash();
         for index in there {
             let told = self.nodes[*index].asks.finalised(header.clone(), Some(self.certificate(header)));
@@ -162,13 +168,16 @@ impl Committee {
     fn certificate(&self, header: &Header) -> Bytes {
         let genesis = &self.places[0].genesis;
         let proposal = crate::sole::proposal(header, header.hash(), genesis.epoch_length);
-        let set = ValidatorSet::new(&genesis.validators).unwrap();
-        let shares: Vec<_> =
-            self.nodes.iter().map(|node| certificate::sign(&node.key, &genesis.hash(), &proposal)).collect();
+        let there = self.nodes.iter().filter_map(|node| node.chain.as_ref());
+        let known = there.filter_map(|chain| chain.snapshot().validators_of(header.epoch).unwrap()).next();
+        let set = ValidatorSet::new(&known.unwrap()).unwrap();
+        let signs = |node: &&Node| set.keys().contains(&node.key.public_key());
+        let signers = self.nodes.iter().filter(signs);
+        let shares: Vec<_> = signers.map(|node| certificate::sign(&node.key, &genesis.hash(), &proposal)).collect();
         certificate::assemble(&proposal, &shares, &set).unwrap().into()
     }
 
-    fn assert_same(&self, there: &[usize]) {
+    pub(super) fn assert_same(&self, there: &[usize]) {
         let first = results(&self.nodes[there[0]].chain().snapshot());
         for index in &there[1..] {
             assert_eq!(results(&self.nodes[*index].chain().snapshot()), first, "node {index}");
