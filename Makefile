@@ -5,6 +5,7 @@
 #   make simulate lives of nodes on bad disks, then of networks of nodes: SEEDS of each (3000 and 1000), from seed FIRST
 #   make finality  how long validators take to agree, by their number and distance, in simulated time
 #   make planted  plant bugs that the simulations must catch
+#   make faults   partitions, losses, kills and restarts of a network, for some minutes; what was seen is printed
 #   make fuzz     each fuzz target for a minute; FUZZ_SECONDS=600 for longer
 #   make bench    measure; figures in target/bench/results.json
 #   make bench-peers  one transfer on Rustorium and on its peers; figures in target/peers/bench/results.json
@@ -13,7 +14,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build guests light-wasm demo test simulate simulate-nodes simulate-networks finality planted fuzz bench bench-peers lint docs
+.PHONY: help setup build guests light-wasm demo test simulate simulate-nodes simulate-networks finality planted faults fuzz bench bench-peers lint docs
 
 CONTRACTS := $(patsubst %/Cargo.toml,%,$(wildcard contracts/*/Cargo.toml examples/*/Cargo.toml))
 
@@ -66,6 +67,11 @@ finality: setup
 
 planted: setup
 	@tests/simulation/planted.sh
+
+# One after the other: they measure.
+faults: setup
+	cargo test --locked --workspace --test end_to_end -- faults:: --include-ignored --nocapture --test-threads 1
+	cargo test --locked --workspace --lib -- ten_thousand_dial --include-ignored
 
 FUZZ_SECONDS ?= 60
 

@@ -10,18 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustorium_types::{
-    ed25519::SigningKey,
-    hash::account_id,
-    id::{Amount, Gas, Nonce},
-    transaction::{self, Authorisation, Body, Message},
-};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::{
-    chain_client::{ChainClient, account, hex_bytes, hex_text},
+    chain_client::{ChainClient, account},
     dev_node::{DevNode, Shell},
+    payer::Payer,
 };
 
 /// Processes that are killed.
@@ -29,12 +24,12 @@ const KILLS: u64 = 30;
 /// Transfers of a request.
 const BATCH: u64 = 8;
 /// Those who submit, from accounts of their own; the last account receives.
-const SENDERS: [&str; 3] = ["alice", "bob", "carol"];
-const RECEIVER: &str = "dave";
+pub(crate) const SENDERS: [&str; 3] = ["alice", "bob", "carol"];
+pub(crate) const RECEIVER: &str = "dave";
 
 /// What clients were told, and what they asked for.
 #[derive(Default)]
-struct Ledger {
+pub(crate) struct Ledger {
     /// Every hash that was submitted, and what was said of it: nothing, accepted, or executed at a height.
     told: Mutex<HashMap<String, Option<Said>>>,
     /// Headers by height.
@@ -49,51 +44,9 @@ enum Said {
     Executed(u64),
 }
 
-/// An account that signs transfers; its nonces go on from process to process.
-struct Sender {
-    key: SigningKey,
-    genesis: [u8; 32],
-    receiver: Value,
-    nonce: AtomicU64,
-}
-
-impl Sender {
-    fn of(node: &DevNode, name: &str) -> Self {
-        let accounts = node.ready["accounts"].as_array().expect("the ready line lists accounts");
-        let found = accounts.iter().find(|account| account["name"] == name).expect("a dev account");
-        let seed = hex_bytes(&found["secretKey"]).try_into().expect("32 bytes");
-        let genesis = hex_bytes(&node.ready["genesisHash"]).try_into().expect("32 bytes");
-        let receiver = json!(account(node, RECEIVER).address);
-        Self { key: SigningKey::from_seed(seed), genesis, receiver, nonce: AtomicU64::new(0) }
-    }
-
-    /// A signed transfer of 1: its hash, and what is submitted.
-    fn transfer(&self) -> (String, Value) {
-        let to = self.receiver.as_str().expect("a text").parse().expect("an address");
-        let public_key = self.key.public_key().0;
-        let body = Body {
-            version: transaction::VERSION,
-            chain: self.genesis[..4].try_into().expect("4 bytes"),
-            sender: account_id(0, &public_key),
-            nonce: Nonce(self.nonce.fetch_add(1, Ordering::SeqCst) + 1),
-            valid_until: None,
-            gas_limit: Gas(1_000_000),
-            max_gas_price: Amount(1_000_000_000),
-            fee_payer: None,
-            memo: Vec::new(),
-            messages: vec![Message::Transfer { to, amount: Amount(1) }],
-        };
-        let hash = body.digest(&rustorium_types::id::Hash(self.genesis));
-        let authorisation = Authorisation::Ed25519 { public_key, signature: self.key.sign(hash.as_bytes()).0 };
-        let encoded = |bytes: Result<Vec<u8>, borsh::io::Error>| hex_text(&bytes.expect("memory does not fail"));
-        let auth = encoded(borsh::to_vec(&authorisation));
-        (hash.to_string(), json!({ "body": encoded(borsh::to_vec(&body)), "auth": auth }))
-    }
-}
-
 impl Ledger {
     /// Submits transfers, a batch after the other, until the node answers no more.
-    async fn submit(&self, sender: &Sender, rest: String) {
+    async fn submit(&self, sender: &Payer, rest: String) {
         let http = reqwest::Client::new();
         for round in 0_u64.. {
             let (hashes, batch): (Vec<_>, Vec<_>) = (0..BATCH).map(|_| sender.transfer()).unzip();
@@ -136,7 +89,7 @@ impl Ledger {
     }
 
     /// Everything that was accepted is executed, once: the receiver has what all that succeeded sent.
-    async fn settle(&self, chain: &ChainClient, receiver: &str, before: u128) {
+    pub(crate) async fn settle(&self, chain: &ChainClient, receiver: &str, before: u128) {
         let told: Vec<_> = self.told.lock().expect("unpoisoned").clone().into_iter().collect();
         let mut paid = 0;
         for (hash, said) in told {
@@ -157,13 +110,13 @@ fn height(status: &Value) -> u64 {
     status["receipt"]["height"].as_u64().or_else(|| status["height"].as_u64()).unwrap_or_else(|| panic!("{status}"))
 }
 
-async fn balance(chain: &ChainClient, address: &str) -> u128 {
+pub(crate) async fn balance(chain: &ChainClient, address: &str) -> u128 {
     let account = chain.read(&format!("/v1/accounts/{address}")).await;
     account["balance"].as_str().expect("a balance").parse().expect("a number")
 }
 
 /// Puts a node under load; the tasks end with it.
-fn load(node: &DevNode, ledger: &Arc<Ledger>, senders: &Arc<Vec<Sender>>) -> JoinSet<()> {
+pub(crate) fn load(node: &DevNode, ledger: &Arc<Ledger>, senders: &Arc<Vec<Payer>>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     for index in 0..SENDERS.len() {
         let (ledger, senders, rest) = (Arc::clone(ledger), Arc::clone(senders), node.rest().to_owned());
@@ -173,27 +126,31 @@ fn load(node: &DevNode, ledger: &Arc<Ledger>, senders: &Arc<Vec<Sender>>) -> Joi
 }
 
 /// Somebody else's transaction: what waited in the log is executed before it.
-async fn go_on(node: &DevNode, chain: &ChainClient) {
+pub(crate) async fn go_on(node: &DevNode, chain: &ChainClient) {
     let transfer = json!([{"transfer": {"to": account(node, "frank").address, "amount": "1"}}]);
     assert_eq!(chain.send(&account(node, "erin"), transfer).await["type"], "Success");
 }
 
 /// Waits until so many more transactions were answered for.
-async fn answers(ledger: &Ledger, more: u64) {
+pub(crate) async fn answers(ledger: &Ledger, more: u64) {
     let wanted = ledger.answers.load(Ordering::SeqCst) + more;
     while ledger.answers.load(Ordering::SeqCst) < wanted {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
-async fn joined(mut tasks: JoinSet<()>) {
+pub(crate) async fn joined(mut tasks: JoinSet<()>) {
     while let Some(ended) = tasks.join_next().await {
-        ended.expect("no client saw a contradiction");
+        match ended {
+            // It was told to stop.
+            Err(ended) if ended.is_cancelled() => {}
+            ended => ended.expect("no client saw a contradiction"),
+        }
     }
 }
 
 /// The log alone makes the same directory, and both are whole.
-fn check_and_rebuild(data_dir: &Path) {
+pub(crate) fn check_and_rebuild(data_dir: &Path) {
     let shell = Shell::new("http://127.0.0.1:1");
     let (from, into) = (data_dir.display().to_string(), format!("{}-rebuilt", data_dir.display()));
     let original = shell.json(&["db", "check", "--data-dir", &from]);
@@ -212,7 +169,7 @@ async fn thirty_kills_under_load_contradict_nothing() {
     let data_dir = directory.path().join("data");
     let ledger = Arc::new(Ledger::default());
     let node = DevNode::start_in(&data_dir, &[]);
-    let senders = Arc::new(SENDERS.map(|name| Sender::of(&node, name)).into_iter().collect::<Vec<_>>());
+    let senders = Arc::new(SENDERS.map(|name| Payer::of(&node.ready, name, RECEIVER)).into_iter().collect::<Vec<_>>());
     let receiver = account(&node, RECEIVER).address;
     let before = balance(&ChainClient::new(node.rest()), &receiver).await;
     node.kill();
@@ -239,7 +196,7 @@ async fn sigterm_under_load_drains_and_ends_with_success() {
     let data_dir = directory.path().join("data");
     let ledger = Arc::new(Ledger::default());
     let node = DevNode::start_in(&data_dir, &[]);
-    let senders = Arc::new(SENDERS.map(|name| Sender::of(&node, name)).into_iter().collect::<Vec<_>>());
+    let senders = Arc::new(SENDERS.map(|name| Payer::of(&node.ready, name, RECEIVER)).into_iter().collect::<Vec<_>>());
     let receiver = account(&node, RECEIVER).address;
     let before = balance(&ChainClient::new(node.rest()), &receiver).await;
     let tasks = load(&node, &ledger, &senders);

@@ -16,17 +16,22 @@ use crate::{
 };
 
 /// A running network.
-struct Localnet {
+pub(crate) struct Localnet {
     process: Child,
-    ready: Value,
+    pub(crate) ready: Value,
 }
 
 impl Localnet {
     fn start(directory: &Path, validators: u32, followers: u32) -> Self {
+        Self::start_with(directory, validators, followers, &[])
+    }
+
+    pub(crate) fn start_with(directory: &Path, validators: u32, followers: u32, options: &[&str]) -> Self {
         let mut process = Command::new(RUSTORIUM)
             .args(["localnet", "--listen", "127.0.0.1:0", "--output", "json"])
             .args(["--validators", &validators.to_string(), "--followers", &followers.to_string(), "--data-dir"])
             .arg(directory)
+            .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -39,22 +44,22 @@ impl Localnet {
     }
 
     /// Where a node answers.
-    fn rest(&self, node: &str) -> String {
+    pub(crate) fn rest(&self, node: &str) -> String {
         self.node(node)["rest"].as_str().expect("an address").to_owned()
     }
 
     /// kill -9 of a node's process.
-    fn kill(&self, node: &str) {
+    pub(crate) fn kill(&self, node: &str) {
         let pid = self.node(node)["pid"].to_string();
         assert!(Command::new("kill").args(["-9", &pid]).status().expect("kill runs").success());
     }
 
-    fn node(&self, name: &str) -> &Value {
+    pub(crate) fn node(&self, name: &str) -> &Value {
         let nodes = self.ready["nodes"].as_array().expect("nodes");
         nodes.iter().find(|node| node["name"] == name).unwrap_or_else(|| panic!("no {name} in {nodes:?}"))
     }
 
-    fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         let pid = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
         assert!(self.process.wait().expect("it ends").success());
@@ -71,7 +76,7 @@ impl Drop for Localnet {
 }
 
 /// Waits until a node has executed a height.
-async fn reaches(rest: &str, height: u64) -> Value {
+pub(crate) async fn reaches(rest: &str, height: u64) -> Value {
     let chain = ChainClient::new(rest);
     for _ in 0..600 {
         let status = chain.read("/v1/status").await;

@@ -6,10 +6,13 @@
 mod chain_client;
 mod dev_node;
 mod guests;
+mod payer;
 
+mod broker;
 mod crash;
 mod damage;
 mod dev;
+mod faults;
 mod full_disk;
 mod golden_path;
 mod hostile;

@@ -51,6 +51,21 @@ async fn busy(settings: &str) -> (DevNode, u64) {
     (node, height)
 }
 
+/// Has Prometheus' own tool judge metrics.
+pub(crate) fn assert_in_good_taste(text: &str) {
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool, of Debian's package `prometheus`: `make setup` installs it");
+    promtool.stdin.take().expect("piped").write_all(text.as_bytes()).expect("it reads");
+    let checked = promtool.wait_with_output().expect("it ends");
+    let said = [checked.stdout, checked.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
+    assert!(checked.status.success() && said.is_empty(), "{said}\n{text}");
+}
+
 async fn metrics(node: &DevNode, accept: Option<&str>) -> (String, String) {
     let mut request = reqwest::Client::new().get(node.ready["metrics"].as_str().expect("a URL"));
     if let Some(accept) = accept {
@@ -66,17 +81,7 @@ async fn prometheus_own_tool_finds_nothing_wrong_with_the_metrics() {
     let (node, _) = busy("").await;
     let (kind, text) = metrics(&node, None).await;
     assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
-    let mut promtool = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("promtool, of Debian's package `prometheus`: `make setup` installs it");
-    promtool.stdin.take().expect("piped").write_all(text.as_bytes()).expect("it reads");
-    let checked = promtool.wait_with_output().expect("it ends");
-    let said = [checked.stdout, checked.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
-    assert!(checked.status.success() && said.is_empty(), "{said}\n{text}");
+    assert_in_good_taste(&text);
 
     let (kind, text) = metrics(&node, Some("application/openmetrics-text;version=1.0.0,text/plain;q=0.5")).await;
     assert!(kind.starts_with("application/openmetrics-text") && text.ends_with("# EOF\n"), "{kind}");

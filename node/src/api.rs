@@ -28,7 +28,7 @@ use tower_http::{
     cors::{AllowOrigin, CorsLayer},
 };
 
-use crate::{admission::Admission, config::Config, feed::Feed, metrics::Metrics, peers::Links};
+use crate::{admission::Admission, broker::Topics, config::Config, feed::Feed, metrics::Metrics, peers::Links};
 
 pub mod cursor;
 pub mod model;
@@ -71,6 +71,8 @@ struct Shared {
     metrics: Arc<Metrics>,
     /// None on a chain of one machine.
     links: Option<Arc<Links>>,
+    /// None without a broker.
+    topics: Option<Arc<Topics>>,
     abis: read::Abis,
     workers: Workers,
     bodies: Bodies,
@@ -92,13 +94,14 @@ pub(crate) struct Parts {
     pub(crate) feed: Arc<Feed>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) links: Option<Arc<Links>>,
+    pub(crate) topics: Option<Arc<Topics>>,
     pub(crate) workers: Workers,
     pub(crate) stop: watch::Receiver<bool>,
 }
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { config, chain, admission, feed, metrics, links, workers, stop } = parts;
+        let Parts { config, chain, admission, feed, metrics, links, topics, workers, stop } = parts;
         let bodies = Bodies::new(config.api.buffered_body_bytes);
         let sockets = Arc::new(Semaphore::new(config.api.sockets));
         let (abis, schema, openapi, genesis_root) = Default::default();
@@ -110,6 +113,7 @@ impl App {
             feed,
             metrics,
             links,
+            topics,
             abis,
             workers,
             bodies,
@@ -133,6 +137,10 @@ impl App {
 
     pub(crate) fn links(&self) -> Option<&Arc<Links>> {
         self.0.links.as_ref()
+    }
+
+    pub(crate) fn topics(&self) -> Option<&Arc<Topics>> {
+        self.0.topics.as_ref()
     }
 
     pub(crate) fn chain(&self) -> &Chain {

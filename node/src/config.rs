@@ -14,8 +14,10 @@ use rustorium_network::PeerAddress;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+mod broker;
 mod layers;
 
+pub use broker::{Broker, Sasl};
 pub use layers::Key;
 
 /// Settings of a node.
@@ -37,6 +39,8 @@ pub struct Config {
     pub storage: Storage,
     /// Other nodes of the chain.
     pub network: Network,
+    /// The lanes that all nodes of the chain share.
+    pub broker: Broker,
     /// What is taken in before it is executed.
     pub admission: Admission,
     /// What clients may ask for.
@@ -54,6 +58,8 @@ pub struct Dev {
     /// A `genesis.toml` to start from instead of making one. Empty, the default: none.
     #[serde(with = "optional_text")]
     pub genesis: Option<PathBuf>,
+    /// Shared lanes of the chain. Default 0: one if `broker.bootstrap` names a broker, else none.
+    pub shards: u32,
 }
 
 /// How blocks are made.
@@ -183,6 +189,7 @@ impl Default for Config {
             chain: Chain::default(),
             storage: Storage::default(),
             network: Network::default(),
+            broker: Broker::default(),
             admission: Admission::default(),
             api: Api::default(),
             telemetry: Telemetry::default(),
@@ -351,6 +358,7 @@ impl Config {
         within("admission.pending", self.admission.pending as u64, 1, 10_000_000)?;
         within("admission.pending_per_sender", self.admission.pending_per_sender as u64, 1, 768)?;
         self.network.addresses()?;
+        self.broker.validate()?;
         let collector = &self.telemetry.otlp_endpoint;
         if !collector.is_empty() && !collector.starts_with("http://") {
             let reason = format!("`{collector}` is no collector's address: it is http://HOST:PORT");
@@ -449,6 +457,16 @@ mod tests {
         assert!(error(load("[api]\npage_size = 0", &[], &[])).contains("from 1 to 1000"));
         assert!(error(load("listen = \"here\"", &[], &[])).contains("listen"));
         assert!(error(load("[chain]\ndurability = \"maybe\"", &[], &[])).contains("durability"));
+        for (broker, says) in [
+            ("bootstrap = [\"here\"]", "\"here\" is no broker's address"),
+            ("bootstrap = [\"here:1\"]\ntopic_prefix = \"my lanes\"", "is no topic's name"),
+            ("bootstrap = [\"here:1\"]\nreplication = 1\nmin_insync_replicas = 2", "2 of 1 copies"),
+            ("bootstrap = [\"here:1\"]\nsasl = \"plain\"\nsasl_username = \"node\"", "SASL PLAIN"),
+            ("sasl = \"scram\"", "`broker.sasl`"),
+        ] {
+            let said = error(load(&format!("[broker]\n{broker}"), &[], &[]));
+            assert!(said.contains(says), "{said} does not say {says}");
+        }
         assert!(error(load("[telemetry]\notlp_endpoint = \"collector\"", &[], &[])).contains("http://HOST:PORT"));
     }
 

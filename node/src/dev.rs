@@ -61,11 +61,11 @@ fn account(name: &'static str) -> DevAccount {
     DevAccount { name, address, secret_key }
 }
 
-/// A dev chain's genesis: of a seed, or a new one if it is empty.
+/// A dev chain's genesis with so many shared lanes: of a seed, or a new one if it is empty.
 ///
 /// # Errors
 /// If the system has no randomness.
-pub fn genesis(seed: &str) -> Result<Genesis, getrandom::Error> {
+pub fn genesis(seed: &str, shards: u32) -> Result<Genesis, getrandom::Error> {
     let (salt, time) = if seed.is_empty() {
         let mut salt = [0; 32];
         getrandom::fill(&mut salt)?;
@@ -89,7 +89,7 @@ pub fn genesis(seed: &str) -> Result<Genesis, getrandom::Error> {
         gas_price: Amount(1),
         epoch_length: EPOCH_LENGTH,
         state_lag: 8,
-        shards: 0,
+        shards,
         limits: Limits::default(),
         validators: vec![validator_key().public_key().0],
         verifying_keys: Vec::new(),
@@ -103,9 +103,10 @@ mod tests {
 
     #[test]
     fn a_seed_is_a_chain_and_no_seed_is_a_new_one() {
-        assert_eq!(genesis("a").unwrap().hash(), genesis("a").unwrap().hash());
-        assert_ne!(genesis("a").unwrap().hash(), genesis("b").unwrap().hash());
-        assert_ne!(genesis("").unwrap().hash(), genesis("").unwrap().hash());
+        let genesis = |seed| genesis(seed, 0).unwrap();
+        assert_eq!(genesis("a").hash(), genesis("a").hash());
+        assert_ne!(genesis("a").hash(), genesis("b").hash());
+        assert_ne!(genesis("").hash(), genesis("").hash());
     }
 
     #[test]

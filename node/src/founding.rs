@@ -4,7 +4,8 @@
 //! DIR/genesis.toml            what all nodes start from
 //! DIR/validator-1/node.toml   settings: where it answers, where others reach it, whom it knows
 //!                /genesis.…   the chain
-//!                /keys/       validator.json and network.json, encrypted
+//!                /keys/       validator.json and network.json, encrypted; validator.journal
+//!                /consensus/  the journal of votes, which is empty
 //! DIR/follower-1/…            the same without a validator's key
 //! ```
 
@@ -24,9 +25,10 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::{
-    config::{Config, Network},
+    config::{Broker, Config, Network},
     dev, genesis,
     genesis::GenesisError,
+    journal,
     keystore::{Keystore, KeystoreError},
     membership::Keys,
 };
@@ -53,6 +55,10 @@ pub struct Founding {
     pub listen: SocketAddr,
     /// The chain's name for people.
     pub chain_id: String,
+    /// Lanes that all nodes share.
+    pub shards: u32,
+    /// Brokers that have them, each `HOST:PORT`; none: nodes keep what is submitted themselves.
+    pub brokers: Vec<String>,
     /// Takes control records, and has the dev accounts.
     pub dev: bool,
     /// What accounts start with, besides the dev accounts of a dev chain.
@@ -136,6 +142,9 @@ pub enum FoundingError {
     /// A key.
     #[error(transparent)]
     Key(#[from] KeystoreError),
+    /// A journal of votes.
+    #[error(transparent)]
+    Journal(#[from] journal::JournalError),
 }
 
 struct Plan {
@@ -170,13 +179,15 @@ pub fn found(founding: &Founding, passphrase: &str) -> Result<Vec<Founded>, Foun
         keys.store(NETWORK_KEY, &plan.network, passphrase)?;
         if let Some(key) = &plan.validator {
             keys.store(VALIDATOR_KEY, key, passphrase)?;
+            journal::found(&home)?;
         }
         let others = addresses.iter().enumerate().filter(|(other, _)| *other != index);
         // A follower is known to those whom it asks.
         let validators = usize::from(founding.validators);
         let peers = others.filter(|(other, _)| *other < validators).map(|(_, address)| address.clone()).collect();
         let network = Network { listen: Some(plan.address.address), peers, ..Network::default() };
-        let config = Config { listen: plan.listen, network, ..Config::default() };
+        let broker = Broker { bootstrap: founding.brokers.clone(), ..Broker::default() };
+        let config = Config { listen: plan.listen, network, broker, ..Config::default() };
         write(&home.join(SETTINGS), &settings(&config))?;
         founded.push(Founded { name: plan.name, directory: home });
     }
@@ -242,7 +253,7 @@ pub fn keys(directory: &Path, passphrase: &str) -> Result<Keys, FoundingError> {
         Some(_) => Some(SigningKey::from_seed(*keystore.secret(VALIDATOR_KEY, passphrase)?)),
         None => None,
     };
-    Ok(Keys { validator, network })
+    Ok(Keys { validator, network, new_journal: false })
 }
 
 fn plan(founding: &Founding) -> Result<Vec<Plan>, FoundingError> {
@@ -286,7 +297,7 @@ fn secret() -> Result<Zeroizing<[u8; 32]>, FoundingError> {
 }
 
 fn first_state(founding: &Founding, plans: &[Plan]) -> Result<Genesis, FoundingError> {
-    let mut genesis = dev::genesis("").map_err(FoundingError::Randomness)?;
+    let mut genesis = dev::genesis("", founding.shards).map_err(FoundingError::Randomness)?;
     let keys = plans.iter().filter_map(|plan| plan.validator.as_ref());
     genesis.validators = keys.map(|key| SigningKey::from_seed(**key).public_key().0).collect();
     genesis.validators.sort_unstable();
@@ -306,9 +317,14 @@ fn first_state(founding: &Founding, plans: &[Plan]) -> Result<Genesis, FoundingE
 fn settings(config: &Config) -> String {
     let peers: Vec<String> = config.network.peers.iter().map(|peer| format!("  \"{peer}\",\n")).collect();
     let listen = config.network.listen.map(|address| address.to_string()).unwrap_or_default();
+    let brokers: Vec<String> = config.broker.bootstrap.iter().map(|broker| format!("{broker:?}")).collect();
+    let broker = match brokers.is_empty() {
+        true => String::new(),
+        false => format!("\n[broker]\nbootstrap = [{}]\n", brokers.join(", ")),
+    };
     format!(
         "# Settings of this node; `rustorium config keys` lists all there are.\nlisten = \"{}\"\n\n[network]\nlisten = \
-         \"{listen}\"\npeers = [\n{}]\n",
+         \"{listen}\"\npeers = [\n{}]\n{broker}",
         config.listen,
         peers.concat()
     )
@@ -330,6 +346,8 @@ mod tests {
             followers: 1,
             listen: ([127, 0, 0, 1], 0).into(),
             chain_id: "test".into(),
+            shards: 2,
+            brokers: vec!["10.0.0.1:9092".into(), "10.0.0.2:9092".into()],
             dev: true,
             balances: Vec::new(),
             epoch_length: 1_000,
@@ -349,6 +367,7 @@ mod tests {
             assert_eq!(genesis::load(&node.directory).unwrap().as_ref(), Some(&genesis));
             let config = Config::load(Some(&node.directory.join(SETTINGS)), [], &[]).unwrap();
             assert_eq!(config.network.addresses().unwrap().len(), peers, "{}", node.name);
+            assert_eq!((&config.broker.bootstrap, genesis.shards), (&founding.brokers, 2));
             let keys = keys(&node.directory, "secret").unwrap();
             let votes = keys.validator.map(|key| key.public_key().0);
             assert_eq!(votes.is_some_and(|key| genesis.validators.contains(&key)), node.name != "follower-1");

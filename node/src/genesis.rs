@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn a_directory_gives_back_what_it_was_given() {
         let directory = tempfile::tempdir().unwrap();
-        let genesis = dev::genesis("seed").unwrap();
+        let genesis = dev::genesis("seed", 0).unwrap();
         assert_eq!(load(directory.path()).unwrap(), None);
         store(directory.path(), &genesis).unwrap();
         assert_eq!(load(directory.path()).unwrap(), Some(genesis.clone()));
@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn an_edited_file_is_noticed() {
         let directory = tempfile::tempdir().unwrap();
-        store(directory.path(), &dev::genesis("seed").unwrap()).unwrap();
+        store(directory.path(), &dev::genesis("seed", 0).unwrap()).unwrap();
         let path = directory.path().join(TOML_FILE);
         let text = fs::read_to_string(&path).unwrap().replace("state_lag = 8", "state_lag = 7");
         fs::write(&path, text).unwrap();

@@ -2,6 +2,7 @@
 
 mod admission;
 pub mod api;
+pub mod broker;
 pub mod builder;
 pub mod cli;
 pub mod config;
@@ -9,6 +10,7 @@ pub mod dev;
 mod feed;
 pub mod founding;
 pub mod genesis;
+pub mod journal;
 pub mod keystore;
 pub mod load;
 pub mod membership;

@@ -4,7 +4,7 @@
 //! (never an address, which would make a series for each). What the chain measures is read when asked for, so that
 //! the path of a transaction pays only for what it alone can know.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use prometheus_client::{
     collector::Collector,
@@ -214,13 +214,15 @@ pub(crate) enum Value {
     /// It rises and falls.
     Gauge(u64),
     /// The same, one for each value of a label.
-    Gauges(&'static str, Vec<(&'static str, u64)>),
+    Gauges(&'static str, Vec<(Cow<'static, str>, u64)>),
     /// Bytes, which rise and fall.
     Bytes(u64),
     /// It only rises.
     Counter(u64),
     /// The same, one for each value of a label.
-    Counters(&'static str, Vec<(&'static str, u64)>),
+    Counters(&'static str, Vec<(Cow<'static, str>, u64)>),
+    /// Times, which rise and fall, one for each value of a label.
+    Durations(&'static str, Vec<(Cow<'static, str>, Duration)>),
     /// Times, one distribution for each value of a label.
     Times(&'static str, Vec<(&'static str, Measured)>),
     /// Counts, one distribution for each value of a label.
@@ -258,7 +260,7 @@ impl Collector for Figures {
                 Value::Gauges(label, values) => {
                     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
                     for (of, value) in values {
-                        let labels = [(*label, *of)];
+                        let labels = [(*label, &**of)];
                         gauge(*value).encode(family.encode_family(&labels)?)?;
                     }
                 }
@@ -273,8 +275,16 @@ impl Collector for Figures {
                 Value::Counters(label, values) => {
                     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
                     for (of, value) in values {
-                        let labels = [(*label, *of)];
+                        let labels = [(*label, &**of)];
                         ConstCounter::new(*value).encode(family.encode_family(&labels)?)?;
+                    }
+                }
+                Value::Durations(label, values) => {
+                    let unit = Some(&Unit::Seconds);
+                    let mut family = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+                    for (of, time) in values {
+                        let labels = [(*label, &**of)];
+                        ConstGauge::new(time.as_secs_f64()).encode(family.encode_family(&labels)?)?;
                     }
                 }
                 Value::Times(label, values) => {
@@ -372,7 +382,16 @@ mod tests {
                 Figure { name: "consensus_height", help: "Height", value: Value::Gauge(7) },
                 Figure { name: "cache_hits", help: "Hits", value: Value::Counter(5) },
                 Figure { name: "log_size", help: "Log", value: Value::Bytes(9) },
-                Figure { name: "queue_records", help: "Queues", value: Value::Gauges("queue", vec![("log", 3)]) },
+                Figure {
+                    name: "queue_records",
+                    help: "Queues",
+                    value: Value::Gauges("queue", vec![("log".into(), 3)]),
+                },
+                Figure {
+                    name: "log_broker_round_trip",
+                    help: "Round trip",
+                    value: Value::Durations("of", vec![("p99".into(), Duration::from_micros(1_500))]),
+                },
                 Figure { name: "stage", help: "Stages", value: Value::Times("stage", vec![("sync", synced)]) },
             ])
             .unwrap();
@@ -380,6 +399,7 @@ mod tests {
             "rustorium_consensus_height 7",
             "rustorium_log_size_bytes 9",
             "rustorium_queue_records{queue=\"log\"} 3",
+            "rustorium_log_broker_round_trip_seconds{of=\"p99\"} 0.0015",
             "rustorium_stage_seconds_sum{stage=\"sync\"} 0.5",
             "rustorium_stage_seconds_bucket{le=\"0.25\",stage=\"sync\"} 0",
             "rustorium_stage_seconds_bucket{le=\"0.5\",stage=\"sync\"} 1",

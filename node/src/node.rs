@@ -16,8 +16,9 @@ use std::{
 };
 
 use rustorium_chain::{
-    chain::{Chain, ChainConfig, OpenError},
+    chain::{Chain, ChainConfig, Network, OpenError},
     clock::Clock,
+    exchange::{Alone, SharedLanes},
     fault::Fault,
     pipeline::{CommitPolicy, Published},
     storage::{Durability, StoreOptions},
@@ -38,6 +39,7 @@ use crate::{
         self, App, Parts, Workers,
         server::{self, Bounds},
     },
+    broker::{BrokerError, Reading, Topics},
     config::{self, Config, ConfigError},
     dev,
     feed::{Feed, Heights},
@@ -61,6 +63,7 @@ pub struct Node {
     genesis_hash: Hash,
     endpoints: Endpoints,
     membership: Option<Membership>,
+    reading: Option<Reading>,
     stop: watch::Sender<bool>,
     servers: JoinSet<()>,
 }
@@ -127,6 +130,30 @@ pub enum StartError {
     /// A directory that `rustorium init` did not make.
     #[error("{} holds no chain: `rustorium init` makes the directories of a new network", .0.display())]
     NoGenesis(std::path::PathBuf),
+    /// A broker, and a chain without shared lanes.
+    #[error(
+        "the chain in {} has no shared lanes, and its genesis fixes that: start it without a broker, or begin a new one \
+         in another directory with --shards",
+        .0.display()
+    )]
+    NoShards(std::path::PathBuf),
+    /// Another number of shared lanes than the chain has.
+    #[error(
+        "the chain in {} has {found} shared lanes, not {wanted}, and its genesis fixes that: leave the number out, or \
+         begin a new chain in another directory",
+        .directory.display()
+    )]
+    OtherShards {
+        /// The data directory.
+        directory: std::path::PathBuf,
+        /// How many the chain has.
+        found: u32,
+        /// How many were asked for.
+        wanted: u32,
+    },
+    /// The broker's topics cannot be used.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
     /// The node cannot take part in its network.
     #[error(transparent)]
     Membership(#[from] MembershipError),
@@ -173,16 +200,23 @@ impl Node {
             None => dev::validator_key(),
         };
         let chain_config = chain_config(&config, &genesis, key)?;
+        let topics = topics_of(&config, &genesis).await?;
+        let shared: Box<dyn SharedLanes> = match &topics {
+            Some(topics) => topics.port(),
+            None => Box::new(Alone),
+        };
         let (chain, membership) = match &keys {
             Some(keys) => {
-                let (chain, membership) = membership::join(&config, &genesis, keys, chain_config)?;
+                let (chain, membership) = membership::join(&config, &genesis, keys, chain_config, shared)?;
                 (chain, Some(membership))
             }
-            None => (Chain::open(chain_config)?, None),
+            None => (Chain::open_among(chain_config, Network { shared, ..Network::default() })?, None),
         };
+        let read = topics.as_ref().map(|topics| topics.read(chain.clone(), config.broker.delete_final));
+        let reading = read.transpose()?;
         let (stop, stopping) = watch::channel(false);
         let links = membership.as_ref().map(|membership| Arc::clone(membership.links()));
-        let app = assemble(&config, &chain, links, stopping.clone())?;
+        let app = assemble(&config, &chain, links, topics, stopping.clone())?;
 
         let mut servers = JoinSet::new();
         let bounds = Bounds {
@@ -204,7 +238,7 @@ impl Node {
         ));
         let genesis_hash = genesis.hash();
         tracing::info!(rest = endpoints.rest, chain = %genesis_hash, height = %chain.snapshot().height(), "ready");
-        Ok(Self { chain, genesis, genesis_hash, endpoints, membership, stop, servers })
+        Ok(Self { chain, genesis, genesis_hash, endpoints, membership, reading, stop, servers })
     }
 
     /// Where it answers.
@@ -242,8 +276,18 @@ impl Node {
     pub async fn shutdown(mut self) -> Result<(), Arc<Fault>> {
         self.stop.send_replace(true);
         while self.servers.join_next().await.is_some() {}
+<<<<<<< HEAD
         if let Some(membership) = self.membership.take() {
             membership.leave().await;
+=======
+        if let Some(reading) = self.reading.take() {
+            reading.stop().await;
+        }
+        if let Some(membership) = self.membership.take()
+            && let Err(error) = membership.leave().await
+        {
+            tracing::warn!(%error, "consensus did not end well");
+>>>>>>> next
         }
         let chain = self.chain.clone();
         let closed = tokio::task::spawn_blocking(move || chain.shutdown()).await;
@@ -298,12 +342,26 @@ async fn bind(address: SocketAddr, setting: &'static str) -> Result<TcpListener,
 /// The genesis of the data directory; a new directory gets one.
 fn genesis_of(config: &Config, among: bool) -> Result<Genesis, StartError> {
     let directory = &config.data_dir;
+    let found = genesis::load(directory)?;
+    let has_broker = !config.broker.bootstrap.is_empty();
+    let shards = found.as_ref().map_or(config.dev.shards.max(has_broker.into()), |found| found.shards);
     let wanted = match &config.dev.genesis {
         Some(file) => Some(genesis::read(file)?),
-        None if !config.dev.seed.is_empty() => Some(dev::genesis(&config.dev.seed).map_err(StartError::Randomness)?),
+        None if !config.dev.seed.is_empty() => {
+            Some(dev::genesis(&config.dev.seed, shards).map_err(StartError::Randomness)?)
+        }
         None => None,
     };
-    let genesis = match (genesis::load(directory)?, wanted) {
+    if let Some(known) = found.as_ref().or(wanted.as_ref()) {
+        let (found, wanted) = (known.shards, config.dev.shards);
+        if wanted != 0 && found != wanted {
+            return Err(StartError::OtherShards { directory: directory.clone(), found, wanted });
+        }
+        if has_broker && found == 0 {
+            return Err(StartError::NoShards(directory.clone()));
+        }
+    }
+    let genesis = match (found, wanted) {
         (Some(found), Some(wanted)) if found != wanted => {
             let (found, wanted) = (found.hash(), wanted.hash());
             return Err(StartError::OtherChain { directory: directory.clone(), found, wanted });
@@ -312,11 +370,19 @@ fn genesis_of(config: &Config, among: bool) -> Result<Genesis, StartError> {
         (Some(found), _) => return require_dev(found),
         (None, Some(wanted)) => wanted,
         (None, None) if among => return Err(StartError::NoGenesis(directory.clone())),
-        (None, None) => dev::genesis("").map_err(StartError::Randomness)?,
+        (None, None) => dev::genesis("", shards).map_err(StartError::Randomness)?,
     };
     let genesis = if among { genesis } else { require_dev(genesis)? };
     genesis::store(directory, &genesis)?;
     Ok(genesis)
+}
+
+/// The topics of the chain's shared lanes, if it has some and a broker is named.
+async fn topics_of(config: &Config, genesis: &Genesis) -> Result<Option<Arc<Topics>>, StartError> {
+    let (broker, genesis) = (config.broker.clone(), genesis.clone());
+    let connected = tokio::task::spawn_blocking(move || Topics::connect(&broker, &genesis)).await;
+    // The task does not panic and is not aborted.
+    Ok(connected.unwrap_or(Ok(None))?)
 }
 
 fn require_dev(genesis: Genesis) -> Result<Genesis, StartError> {
@@ -352,6 +418,7 @@ fn assemble(
     config: &Config,
     chain: &Chain,
     links: Option<Arc<Links>>,
+    topics: Option<Arc<Topics>>,
     stop: watch::Receiver<bool>,
 ) -> Result<App, StartError> {
     let admission = Admission::new(chain.clone(), &config.admission);
@@ -363,7 +430,8 @@ fn assemble(
     feed.publish(heights(chain));
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let workers = Workers::start(threads).map_err(StartError::Thread)?;
-    Ok(App::new(Parts { config: config.clone(), chain: chain.clone(), admission, feed, metrics, links, workers, stop }))
+    let (config, chain) = (config.clone(), chain.clone());
+    Ok(App::new(Parts { config, chain, admission, feed, metrics, links, topics, workers, stop }))
 }
 
 fn heights(chain: &Chain) -> Heights {

@@ -6,6 +6,7 @@
 //!                              │ bodies         what a block takes and is not here
 //!                              │ forward        what a node without a lane is given
 //!                              │ sync           final blocks, for whoever is behind
+//!                              │ heads          where the others are, before this one votes
 //!                              └ introductions  which validator a peer is
 //! ```
 //!
@@ -14,6 +15,7 @@
 
 mod bodies;
 mod forward;
+mod heads;
 mod introductions;
 mod lanes;
 mod sync;
@@ -37,6 +39,7 @@ use rustorium_chain::{
 };
 use rustorium_consensus::Directory;
 use rustorium_network::{Incoming, Message, Network, PeerId, Request};
+<<<<<<< HEAD
 use rustorium_types::{
     ed25519::SigningKey,
     id::{Epoch, Hash},
@@ -44,9 +47,16 @@ use rustorium_types::{
 use tokio::{
     runtime::Handle,
     sync::{mpsc, watch},
+=======
+use rustorium_types::{ed25519::SigningKey, id::Hash};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot},
+>>>>>>> next
     task::JoinSet,
 };
 
+pub(crate) use self::heads::{Comparison, Voted};
 use self::{forward::Forward, lanes::News};
 
 pub(crate) use self::sync::follow;
@@ -82,6 +92,8 @@ pub(crate) struct Inbox {
 pub(crate) struct Peers {
     links: Arc<Links>,
     tasks: JoinSet<()>,
+    /// Ends what waits for messages on a thread, when it is dropped.
+    stop: oneshot::Sender<()>,
 }
 
 /// What the tasks share.
@@ -169,8 +181,16 @@ impl Peers {
         tasks.spawn(forward::run(Arc::clone(&links), forwards));
         tasks.spawn(sync::serve(Arc::clone(&links), sync_requests));
         let receiving = Arc::clone(&links);
-        tasks.spawn_blocking(move || lanes::receive(&receiving, bodies, &own));
-        Ok(Self { links, tasks })
+        let (stop, stopped) = oneshot::channel();
+        tasks.spawn_blocking(move || lanes::receive(&receiving, bodies, &own, stopped));
+        Ok(Self { links, tasks, stop })
+    }
+
+    /// Compares what the other validators have with what this one voted for.
+    pub(crate) fn compare(&mut self, comparison: Comparison) {
+        // As the chain is now: what it gets meanwhile is to be looked at too.
+        let Some(position) = self.links.position() else { return };
+        self.tasks.spawn(heads::compare(Arc::clone(&self.links), position, comparison));
     }
 
     /// What the tasks share.
@@ -179,10 +199,12 @@ impl Peers {
     }
 
     /// Says goodbye to all, and ends.
-    pub(crate) async fn shutdown(mut self) {
-        self.tasks.abort_all();
-        self.links.network.clone().shutdown().await;
-        while self.tasks.join_next().await.is_some() {}
+    pub(crate) async fn shutdown(self) {
+        let Self { links, mut tasks, stop } = self;
+        drop(stop);
+        tasks.abort_all();
+        links.network.clone().shutdown().await;
+        while tasks.join_next().await.is_some() {}
     }
 }
 

@@ -38,7 +38,7 @@ use crate::{
     desk::{Ask, Desk},
     dev::DevTime,
     engine::Engine,
-    exchange::{self, Alone, Exchange, Peers, Want},
+    exchange::{self, Alone, Exchange, Peers, SharedLanes, Want},
     fault::{Fault, Faults},
     follow::{FollowError, Follower, rules_behind},
     handle::Handle,
@@ -89,6 +89,8 @@ pub struct Network {
     pub consensus: Consensus,
     /// How other validators are spoken to.
     pub peers: Box<dyn Peers>,
+    /// The lanes that all share. What cannot go there goes to this validator's own.
+    pub shared: Box<dyn SharedLanes>,
 }
 
 /// Who makes a chain's blocks final.
@@ -279,7 +281,7 @@ impl Chain {
             (Consensus::Sole, None) => return Err(OpenError::Panicked),
         };
         let judge = Judge::new(rules.genesis());
-        let own = Own { key: public_key, clock: config.clock, peers: network.peers };
+        let own = Own { key: public_key, clock: config.clock, peers: network.peers, shared: network.shared };
         let ledger = Ledger::new(log, rules.clone(), own, start, &common)?;
         let seal = Seal::new(driver, ledger);
         let parts = Parts {
@@ -423,7 +425,7 @@ impl Chain {
 impl Default for Network {
     /// Nobody else.
     fn default() -> Self {
-        Self { consensus: Consensus::Sole, peers: Box::new(Alone) }
+        Self { consensus: Consensus::Sole, peers: Box::new(Alone), shared: Box::new(Alone) }
     }
 }
 

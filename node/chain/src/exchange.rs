@@ -1,13 +1,20 @@
-//! What validators tell each other of their lanes, and the chain's side of it.
+//! What validators tell each other of their lanes, and what a broker has of the shared ones; the chain's side of it.
 //!
 //! ```text
 //! own lane ── Peers::appended ──►  other validators ── Exchange::store ──► their logs
 //!          ◄── Exchange::held ───  "on my disk up to here" ◄──┘ answer, once durable
 //! a block takes what is not here ── Peers::wanted ──► whoever has it ── Exchange::found ──► log
+//!
+//! a sender's record ── SharedLanes::offer ──► broker ──► every node ── Exchange::store ──► their logs
 //! ```
+//!
+//! A record's index in a shared lane is its offset at the broker, in generation 0: so a log that ends at an index says
+//! where to read on, and no position is kept beside it.
 //!
 //! Nothing here trusts what it is told: records are judged like any others, and what was sought is what the block's
 //! lane root says or nothing. Whether a peer may speak for a lane is the caller's to know.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -33,6 +40,20 @@ pub trait Peers: Send {
 
     /// This node has no lane: a validator is to take the record, and to answer.
     fn forward(&self, record: Bytes, answer: Promise<Result<Accepted, Refused>>);
+}
+
+/// The lanes that all nodes share, as a chain hands records to them: a broker. Called on the thread that owns the log,
+/// so it must be quick.
+pub trait SharedLanes: Send {
+    /// Sends a record to a shared lane; false if that cannot be tried now. What was sent comes back by
+    /// [`Exchange::store`], or is lost: whoever offered it waits for a while, and then does without.
+    fn offer(&self, lane: u32, record: Bytes) -> bool;
+
+    /// Whether what a lane was offered may still come back. It may all the same where this says no.
+    fn is_up(&self, lane: u32) -> bool;
+
+    /// How long a record has to come back.
+    fn patience(&self) -> Duration;
 }
 
 /// Nobody to speak to.
@@ -80,8 +101,8 @@ pub(crate) fn exchange() -> (Exchange, Receiver<Message>) {
 }
 
 impl Exchange {
-    /// Records of another validator's lane, from a position on. Answers the lane's durable end here, from which its
-    /// owner should go on. Blocks while the log is behind.
+    /// Records of another validator's lane or of a shared one, from a position on. Answers the lane's durable end here,
+    /// from which whoever has the lane should go on. Blocks while the log is behind.
     pub fn store(&self, from: LanePosition, records: Vec<Bytes>) -> Handle<LanePosition> {
         self.ask(|answer| Message::Store { from, records, answer })
     }
@@ -139,5 +160,19 @@ impl Peers for Alone {
 
     fn forward(&self, _: Bytes, answer: Promise<Result<Accepted, Refused>>) {
         answer.keep(Err(Refused::Stopped));
+    }
+}
+
+impl SharedLanes for Alone {
+    fn offer(&self, _: u32, _: Bytes) -> bool {
+        false
+    }
+
+    fn is_up(&self, _: u32) -> bool {
+        false
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::ZERO
     }
 }

@@ -1,7 +1,8 @@
 //! The log with what waits in it: what drivers ask, and what the stages tell.
 //!
 //! ```text
-//! own records      ─► append ─► sync ─► tickets          propose ◄─┐
+//! own records      ─► shared lane, and back ─┐
+//!                  └► append ─► sync ─► tickets           propose ◄─┐
 //! others' records  ─► append ─► sync ─► answer           validate ◄┤ driver
 //! results of execution ─► the next header commits to them   final ◄┘
 //! ```
@@ -13,6 +14,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    num::NonZeroU32,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -20,6 +22,7 @@ use std::{
 use bytes::Bytes;
 use rustorium_types::{
     block::{Header, LaneCut},
+    hash::shard,
     id::{Hash, Timestamp},
 };
 
@@ -29,15 +32,16 @@ use crate::{
     cut::{Block, Parent, Results, Rules, Verdict},
     dev::DevTime,
     doubts::Doubts,
-    exchange::{Arrival, Peers, Want},
-    handle::Promise,
+    exchange::{Arrival, Peers, SharedLanes, Want},
+    handle::{self, Promise},
     log::{Kind, LanePosition, Log, LogError, certificate_entry, record_entry},
     metrics::Metrics,
+    offers::{Answer, Offer, Offers},
     pipeline::Common,
     room::{Pause, Room},
     storage::Store,
     submit::{Accepted, Refused},
-    tickets::Tickets,
+    tickets::{Ticket, Tickets},
     turns::interleave,
     verify::{Checked, Meaning},
     waiting::{Load, Logged, Waiting},
@@ -92,6 +96,8 @@ pub(crate) struct Own {
     pub(crate) clock: Clock,
     /// How it speaks to others.
     pub(crate) peers: Box<dyn Peers>,
+    /// The lanes that all share.
+    pub(crate) shared: Box<dyn SharedLanes>,
 }
 
 /// The log, its lanes, and what a driver may ask of them.
@@ -124,6 +130,13 @@ pub(crate) struct Ledger {
     /// The newest results, in order.
     results: VecDeque<Results>,
     peers: Box<dyn Peers>,
+    shared: Box<dyn SharedLanes>,
+    /// What is on its way through shared lanes.
+    offers: Offers,
+    /// Shared lanes that have come into doubt, in which something may wait that was accepted.
+    in_doubt: BTreeSet<u32>,
+    /// The end of what was logged again of each shared lane.
+    logged_again: Vec<LanePosition>,
     /// What blocks take that is not here, and when to ask for it.
     sought: BTreeMap<Want, Duration>,
     /// Whom to tell how far a lane is durable.
@@ -132,7 +145,7 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn new(log: Log, rules: Rules, own: Own, start: Start, common: &Common) -> Result<Self, LogError> {
-        let Own { key, clock, peers } = own;
+        let Own { key, clock, peers, shared } = own;
         let mut waiting = Waiting::default();
         waiting.enter(&rules.lanes(&start.head));
         let mut strays = Vec::new();
@@ -162,11 +175,15 @@ impl Ledger {
             results: VecDeque::from([start.executed.results.clone()]),
             executed: start.executed,
             peers,
+            shared,
+            offers: Offers::default(),
+            in_doubt: BTreeSet::new(),
+            logged_again: Vec::new(),
             sought: BTreeMap::new(),
             stored: Vec::new(),
         };
         ledger.open_lane();
-        ledger.adopt(strays)?;
+        ledger.adopt(strays, Vec::new())?;
         Ok(ledger)
     }
 
@@ -178,9 +195,13 @@ impl Ledger {
     /// Whether the own lane has as much as it may; without room on the disk what comes is refused, so it need not wait.
     pub(crate) fn is_full(&self) -> bool {
         let load = self.own_lane().map_or_else(Load::default, |lane| self.waiting.load(lane));
+        self.is_enough(load) && !self.is_ending && self.retry.is_none()
+    }
+
+    /// Whether a lane with so much keeps the next blocks busy.
+    fn is_enough(&self, load: Load) -> bool {
         let gas = self.rules.genesis().limits.block_gas.0.saturating_mul(WAITING_BLOCKS);
-        let is_full = load.records >= WAITING_RECORDS || load.bytes >= WAITING_BYTES || load.gas >= gas;
-        is_full && !self.is_ending && self.retry.is_none()
+        load.records >= WAITING_RECORDS || load.bytes >= WAITING_BYTES || load.gas >= gas
     }
 
     /// No more will come than has come.
@@ -195,20 +216,89 @@ impl Ledger {
 
     /// How long to wait if nothing happens.
     pub(crate) fn patience(&self, driver: &dyn ConsensusEngine) -> Duration {
-        match self.retry {
-            Some((at, _)) => at.saturating_sub(self.clock.elapsed()),
+        let now = self.clock.elapsed();
+        let patience = match self.retry {
+            Some((at, _)) => at.saturating_sub(now),
             None => driver.patience(self).unwrap_or(IDLE).min(IDLE),
-        }
+        };
+        let back = self.offers.deadline().map(|deadline| deadline.saturating_sub(now));
+        back.map_or(patience, |back| back.min(patience))
     }
 
-    /// Appends records to the own lane, which become durable with the next sync; refuses them if there is no room.
+    /// Offers records to their senders' shared lanes, or appends them to the own lane, where they become durable with
+    /// the next sync; refuses them if there is no room.
     pub(crate) fn take(&mut self, batch: Vec<Taken>) -> Result<(), LogError> {
         let _span = tracing::debug_span!("append", records = batch.len()).entered();
         let started = Instant::now();
+        let now = self.clock.elapsed();
+        let mut own = Vec::new();
+        for taken in batch {
+            if let Some(Taken { record, answer }) = self.offer(taken, now) {
+                own.push((record, vec![answer]));
+            }
+        }
+        self.metrics.offered_records.set(self.offers.len() as u64);
+        self.keep(own)?;
+        self.metrics.append_us.add_time(started.elapsed());
+        Ok(())
+    }
+
+    /// Offers a transaction to its sender's shared lane; gives it back if it has to go another way.
+    fn offer(&mut self, taken: Taken, now: Duration) -> Option<Taken> {
+        let Meaning::Transaction(transaction) = &taken.record.meaning else { return Some(taken) };
+        let Some(shards) = NonZeroU32::new(self.rules.epoch().shards) else { return Some(taken) };
+        let lane = shard(transaction.body.sender, shards);
+        if self.retry.is_some() || self.is_ending || self.doubts.leaves_out(lane) {
+            return Some(taken);
+        }
+        let Taken { record, answer } = taken;
+        let answer = self.offers.join(&record.entered, answer)?;
+        let load = self.waiting.load(lane).and(self.offers.load(lane));
+        let is_offered = !self.offers.contains(&record.entered)
+            && !self.is_enough(load)
+            && self.offers.is_open(lane, now)
+            && self.shared.offer(lane, record.entered.clone());
+        if !is_offered {
+            return Some(Taken { record, answer });
+        }
+        self.offers.add(lane, record, answer, now + self.shared.patience());
+        None
+    }
+
+    /// What did not come back through its shared lane goes another way, as does what waits in lanes that are in doubt.
+    pub(crate) fn fall_back(&mut self) -> Result<(), LogError> {
+        if !self.in_doubt.is_empty() {
+            self.log_again()?;
+        }
+        if self.offers.deadline().is_none() {
+            return Ok(());
+        }
+        let now = self.clock.elapsed();
+        let mut own = Vec::new();
+        while let Some(offer) = self.offers.overdue(now, |lane| !self.is_ending && self.shared.is_up(lane)) {
+            let Offer { record, answers, .. } = offer;
+            own.push((record, answers));
+        }
+        self.metrics.offered_records.set(self.offers.len() as u64);
+        if own.is_empty() {
+            return Ok(());
+        }
+        self.metrics.fallen_back.add(own.len() as u64);
+        if !self.is_ending {
+            let records = own.len();
+            tracing::warn!(records, "shared lanes did not bring back what they were offered: it goes another way");
+        }
+        self.keep(own)
+    }
+
+    /// Appends records to the own lane; hands them to a validator if there is none.
+    fn keep(&mut self, records: Vec<(Checked, Vec<Answer>)>) -> Result<(), LogError> {
         let mut appended: Option<(LanePosition, Vec<Bytes>)> = None;
-        for Taken { record, answer } in batch {
+        for (record, answers) in records {
             let Some(position) = self.own_lane().and_then(|lane| self.waiting.end(lane)) else {
-                self.peers.forward(record.entered, answer);
+                for answer in answers {
+                    self.peers.forward(record.entered.clone(), answer);
+                }
                 continue;
             };
             let transaction = match &record.meaning {
@@ -216,18 +306,22 @@ impl Ledger {
                 _ => None,
             };
             let bytes = record.entered.clone();
-            if self.append(position, Arc::new(record))? {
-                self.tickets.push(answer, Accepted { transaction, position });
+            let is_logged = self.append(position, Arc::new(record))?;
+            if is_logged {
                 appended.get_or_insert_with(|| (position, Vec::new())).1.push(bytes);
-            } else {
-                self.metrics.refused.add(1);
-                answer.keep(Err(Refused::NoRoom));
+            }
+            for answer in answers {
+                if is_logged {
+                    self.tickets.push(answer, Accepted { transaction, position });
+                } else {
+                    self.metrics.refused.add(1);
+                    answer.keep(Err(Refused::NoRoom));
+                }
             }
         }
         if let Some((from, records)) = appended {
             self.peers.appended(from, records);
         }
-        self.metrics.append_us.add_time(started.elapsed());
         Ok(())
     }
 
@@ -251,8 +345,8 @@ impl Ledger {
         }
     }
 
-    /// Appends another's records where they are the lane's next. What is here already stays: only a final block says
-    /// otherwise.
+    /// Appends another's records, or a shared lane's, where they are the lane's next. What is here already stays: only a
+    /// final block says otherwise.
     fn store(
         &mut self,
         from: LanePosition,
@@ -277,10 +371,11 @@ impl Ledger {
     }
 
     /// Appends what a block takes. Of a final one it replaces what is here; what was accepted here and stood there is
-    /// logged once more behind it.
+    /// logged once more behind it, or in the own lane.
     fn found(&mut self, want: Want, records: Vec<Checked>) -> Result<(), LogError> {
         let Some(end) = self.waiting.end(want.from.lane) else { return Ok(()) };
-        if end.generation != want.from.generation || want.from.index > end.index {
+        // What a final block took is not to be replaced: in the log, that would supersede all that followed.
+        if !self.waiting.waits(want.from) || want.from.index > end.index {
             return Ok(());
         }
         let bytes = records.iter().map(|record| &record.entered);
@@ -291,6 +386,8 @@ impl Ledger {
         }
         let replaced =
             if at < end.index { self.waiting.behind(LanePosition { index: at, ..want.from }) } else { Vec::new() };
+        let is_replaced = |position: LanePosition| position.lane == want.from.lane && position.index >= at;
+        let back = if replaced.is_empty() { Vec::new() } else { self.offers.take_back(is_replaced) };
         for (index, record) in (at..).zip(records.into_iter().skip(same)) {
             if !self.append(LanePosition { index, ..want.from }, Arc::new(record))? {
                 return Ok(());
@@ -302,7 +399,11 @@ impl Ledger {
         }
         let LanePosition { lane, generation, index } = want.from;
         tracing::error!(lane, generation, index, "a lane has other records than this node had");
-        if self.own_lane() == Some(lane) { self.adopt(replaced) } else { Ok(()) }
+        let is_shared = lane < self.rules.epoch().shards;
+        if is_shared {
+            self.metrics.replaced.add(replaced.len() as u64);
+        }
+        if is_shared || self.own_lane() == Some(lane) { self.adopt(replaced, back) } else { Ok(()) }
     }
 
     /// Notes what a block came to.
@@ -339,8 +440,12 @@ impl Ledger {
         self.bear(synced)
     }
 
-    /// Makes all durable that is in the log, the newest certificate too.
+    /// Keeps what is on its way through shared lanes, for nobody waits for it any more, and makes all durable that is in
+    /// the log, the newest certificate too.
     pub(crate) fn close(&mut self) -> Result<(), LogError> {
+        self.end();
+        self.fall_back()?;
+        self.sync_taken()?;
         let synced = self.log.sync();
         self.bear(synced)
     }
@@ -394,7 +499,11 @@ impl Ledger {
             self.open_lane();
             self.doubts.clear();
         }
-        if strays.is_empty() { Ok(()) } else { self.adopt(strays) }
+        if strays.is_empty() {
+            return Ok(());
+        }
+        let back = self.offers.take_back(|position| strays.iter().any(|(before, _)| *before == position));
+        self.adopt(strays, back)
     }
 
     /// Lanes that a final block takes from are in no doubt any more; those of a block that this node made in its place are.
@@ -430,26 +539,36 @@ impl Ledger {
     }
 
     /// Logs once more, in the own lane, what waited in lanes that are no more: nothing that was accepted is lost.
-    /// What others log too comes to nothing the second time. Without a lane, a validator is asked on behalf of whoever
-    /// still waits here.
-    fn adopt(&mut self, strays: Vec<(LanePosition, Logged)>) -> Result<(), LogError> {
+    /// What others log too comes to nothing the second time. A node without a lane hands it to one that has one.
+    ///
+    /// `back` are those who wait for records of shared lanes among them.
+    fn adopt(&mut self, strays: Vec<(LanePosition, Logged)>, back: Vec<Ticket>) -> Result<(), LogError> {
         let places: BTreeSet<LanePosition> = strays.iter().map(|(before, _)| *before).collect();
         let mut tickets = self.tickets.take(|position| places.contains(&position));
+        tickets.extend(back);
+        tickets.make_contiguous().sort_by_key(|(_, accepted)| accepted.position);
         let mut appended: Option<(LanePosition, Vec<Bytes>)> = None;
         for (before, Logged { record, .. }) in strays {
-            let ticket = tickets.pop_front_if(|(_, accepted)| accepted.position == before);
+            if matches!(record.meaning, Meaning::Junk(_)) {
+                continue;
+            }
             let bytes = record.entered.clone();
+            let mut waiting = Vec::new();
+            while let Some(ticket) = tickets.pop_front_if(|(_, accepted)| accepted.position <= before) {
+                waiting.push(ticket);
+            }
             let Some(position) = self.own_lane().and_then(|lane| self.waiting.end(lane)) else {
-                if let Some((answer, _)) = ticket {
-                    self.peers.forward(bytes, answer);
+                if waiting.is_empty() {
+                    self.peers.forward(bytes.clone(), handle::promise().0);
                 }
+                waiting.into_iter().for_each(|(answer, _)| self.peers.forward(bytes.clone(), answer));
                 continue;
             };
             let is_logged = self.append(position, record)?;
             if is_logged {
                 appended.get_or_insert_with(|| (position, Vec::new())).1.push(bytes);
             }
-            if let Some((answer, accepted)) = ticket {
+            for (answer, accepted) in waiting {
                 if is_logged {
                     self.tickets.push(answer, Accepted { position, ..accepted });
                 } else {
@@ -475,6 +594,10 @@ impl Ledger {
             return Ok(false);
         }
         self.is_unsynced = true;
+        if position.lane < self.rules.epoch().shards && self.offers.came_back(position, &record.entered) {
+            self.metrics.returned.add(1);
+            self.metrics.offered_records.set(self.offers.len() as u64);
+        }
         let logged = Logged { record, segment: self.log.segment() };
         // The position is the lane's end, or supersedes what is behind it.
         let _ = self.waiting.push(position, logged);
@@ -508,10 +631,26 @@ impl Ledger {
         self.metrics.log_syncs.add(1);
         self.metrics.log_sync_us.add_time(started.elapsed());
         let end = self.own_lane().and_then(|lane| self.waiting.end(lane)).map_or(0, |end| end.index);
-        let accepted = self.tickets.durable(end);
+        let accepted = self.tickets.durable(end) + self.offers.durable();
         self.metrics.synced_batches.add(accepted);
         self.metrics.accepted.add(accepted);
         Ok(())
+    }
+
+    /// Logs in the own lane what waits in shared ones that are in doubt: what was accepted is executed all the same.
+    fn log_again(&mut self) -> Result<(), LogError> {
+        let mut again = Vec::new();
+        for lane in std::mem::take(&mut self.in_doubt) {
+            let Some(cut) = self.begin(&self.head).into_iter().find(|cut| cut.lane == lane) else { continue };
+            let begin = LanePosition { lane, generation: cut.generation, index: cut.end };
+            let before = self.logged_again.iter().find(|end| end.lane == lane).map_or(begin, |end| begin.max(*end));
+            let behind = self.waiting.behind(before);
+            let end = LanePosition { index: before.index + behind.len() as u64, ..before };
+            self.logged_again.retain(|end| end.lane != lane);
+            self.logged_again.push(end);
+            again.extend(behind);
+        }
+        self.adopt(again, Vec::new())
     }
 
     /// Where the lanes of a block on top of `parent` begin.
@@ -594,6 +733,9 @@ impl Application for Ledger {
             let lane = want.from.lane;
             tracing::warn!(lane, height = header.height.0, "a proposal takes other records of a lane than are here");
             self.doubts.contradicted(lane);
+            if lane < self.rules.epoch().shards {
+                self.in_doubt.insert(lane);
+            }
         }
     }
 

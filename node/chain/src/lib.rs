@@ -25,6 +25,7 @@ pub mod lock;
 pub mod log;
 pub mod machine;
 pub mod metrics;
+mod offers;
 pub mod pipeline;
 pub mod replay;
 pub mod room;

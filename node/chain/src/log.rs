@@ -66,7 +66,7 @@ pub const SEGMENT_BYTES: usize = 8 << 20;
 
 /// A lane that takes records: the design's name for a transaction log.
 ///
-/// The embedded log implements it; so will a lane on a broker.
+/// The embedded log implements it, and has shared lanes too: what they bring is logged in it.
 pub trait TransactionProcessor: Send + Sync {
     /// Takes a record's bytes. The ticket answers once they are durable, or says why they are refused.
     fn submit_transaction(&self, record: Bytes) -> Ticket;

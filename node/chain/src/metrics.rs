@@ -30,6 +30,14 @@ pub struct Metrics {
     pub synced_batches: Histogram,
     /// Records that are durable and in no block yet.
     pub waiting_records: Counter,
+    /// Records that were offered to shared lanes and have not come back.
+    pub offered_records: Counter,
+    /// Records that came back from there.
+    pub returned: Counter,
+    /// Records that did not come back, and went another way.
+    pub fallen_back: Counter,
+    /// Records of shared lanes in whose places final blocks had others.
+    pub replaced: Counter,
     /// Blocks sealed.
     pub blocks: Counter,
     /// Records of a block.
@@ -75,6 +83,10 @@ impl Default for Metrics {
             log_sync_us: time(),
             synced_batches: count(),
             waiting_records: Counter::default(),
+            offered_records: Counter::default(),
+            returned: Counter::default(),
+            fallen_back: Counter::default(),
+            replaced: Counter::default(),
             blocks: Counter::default(),
             block_records: count(),
             transactions: Counter::default(),

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Whom to tell, and what.
-type Ticket = (Promise<Result<Accepted, Refused>>, Accepted);
+pub(crate) type Ticket = (Promise<Result<Accepted, Refused>>, Accepted);
 
 /// The tickets of records in the own lane, in order.
 #[derive(Debug, Default)]

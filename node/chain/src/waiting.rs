@@ -95,17 +95,23 @@ impl Waiting {
         Some(LanePosition { lane, generation: queue.generation, index: queue.end() })
     }
 
-    /// Whether a record may be logged at a position, which then supersedes what stands from there on.
+    /// Whether a record may be logged at a position, which then supersedes what stands from there on: one that waits, or the
+    /// lane's end.
     pub(crate) fn takes(&self, position: LanePosition) -> Result<(), Gap> {
-        let end = self.end(position.lane).ok_or(Gap)?;
-        if position.generation == end.generation && position.index <= end.index { Ok(()) } else { Err(Gap) }
+        let lane = self.of(position).ok_or(Gap)?;
+        if position.index <= lane.end() { Ok(()) } else { Err(Gap) }
+    }
+
+    /// Whether no final block takes the record at a position.
+    pub(crate) fn waits(&self, position: LanePosition) -> bool {
+        self.of(position).is_some()
     }
 
     /// Adds a record that was logged at a position.
     pub(crate) fn push(&mut self, position: LanePosition, logged: Logged) -> Result<(), Gap> {
         self.takes(position)?;
         let lane = &mut self.lanes[position.lane as usize];
-        let Some(at) = position.index.checked_sub(lane.first) else { return Ok(()) };
+        let at = position.index - lane.first;
         while lane.records.len() as u64 > at {
             lane.drop_last();
         }
@@ -271,9 +277,10 @@ impl Lane {
 }
 
 impl Load {
-    const NONE: Self = Self { records: 0, bytes: 0, gas: 0, mines: 0 };
+    pub(crate) const NONE: Self = Self { records: 0, bytes: 0, gas: 0, mines: 0 };
 
-    const fn and(self, other: Self) -> Self {
+    /// Both together.
+    pub(crate) const fn and(self, other: Self) -> Self {
         Self {
             records: self.records + other.records,
             bytes: self.bytes + other.bytes,
@@ -282,14 +289,14 @@ impl Load {
         }
     }
 
-    fn add(&mut self, record: &Checked) {
+    pub(crate) fn add(&mut self, record: &Checked) {
         self.records += 1;
         self.bytes += record.entered.len();
         self.gas += record.gas.0;
         self.mines += usize::from(is_mine(record));
     }
 
-    fn remove(&mut self, record: &Checked) {
+    pub(crate) fn remove(&mut self, record: &Checked) {
         self.records -= 1;
         self.bytes -= record.entered.len();
         self.gas -= record.gas.0;

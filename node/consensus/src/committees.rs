@@ -13,7 +13,8 @@ use bytes::Bytes;
 use commonware_codec::DecodeExt;
 use commonware_consensus::{simplex::scheme::ed25519::Scheme, types::Epoch};
 use commonware_cryptography::{
-    certificate::{Provider, Scoped},
+    Signer,
+    certificate::{Provider, Scheme as _, Scoped},
     ed25519,
 };
 use commonware_utils::ordered::Set;
@@ -44,15 +45,28 @@ impl Committees {
         Some(Self { namespace: namespace.into(), key, known: Arc::default() })
     }
 
+    /// Makes the validators of an epoch known; this node signs nothing. Nothing, if a key is no key.
+    pub(crate) fn listen(&self, epoch: u64, validators: &ValidatorSet) -> Option<Arc<Scheme>> {
+        Some(self.know(epoch, Scheme::verifier(&self.namespace, keys(validators)?)))
+    }
+
     /// Makes the validators of an epoch known; this node signs if it is one. Nothing, if a key is no key.
     pub(crate) fn enter(&self, epoch: u64, validators: &ValidatorSet) -> Option<Arc<Scheme>> {
-        let keys: Vec<ed25519::PublicKey> = validators.keys().iter().map(public_key).collect::<Option<_>>()?;
-        let keys = Set::from_iter_dedup(keys);
+        let keys = keys(validators)?;
         let scheme = Scheme::signer(&self.namespace, keys.clone(), self.key.clone())
             .unwrap_or_else(|| Scheme::verifier(&self.namespace, keys));
+        Some(self.know(epoch, scheme))
+    }
+
+    /// The place of this node in a committee, whether it signs or not.
+    pub(crate) fn place(&self, scheme: &Scheme) -> Option<usize> {
+        scheme.participants().position(&self.key.public_key())
+    }
+
+    fn know(&self, epoch: u64, scheme: Scheme) -> Arc<Scheme> {
         let scheme = Arc::new(scheme);
         self.lock().insert(epoch, Arc::clone(&scheme));
-        Some(scheme)
+        scheme
     }
 
     /// The committee of an epoch.
@@ -77,6 +91,11 @@ impl Provider for Committees {
     fn scoped(&self, epoch: Epoch) -> Option<Scoped<Scheme>> {
         self.get(epoch.get()).map(Scoped::scheme)
     }
+}
+
+fn keys(validators: &ValidatorSet) -> Option<Set<ed25519::PublicKey>> {
+    let keys: Vec<ed25519::PublicKey> = validators.keys().iter().map(public_key).collect::<Option<_>>()?;
+    Some(Set::from_iter_dedup(keys))
 }
 
 /// Our key as commonware's.

@@ -18,6 +18,7 @@ use thiserror::Error;
 
 use crate::{
     block::{Block, Digest},
+    caution::Caution,
     committees::public_key,
     epochs::Epochs,
 };
@@ -32,10 +33,12 @@ pub struct Config {
     /// What this node votes with, where it is a validator. One key has one running consensus and one directory.
     pub key: SigningKey,
     /// Where the journals are: what was voted for, blocks and certificates that are not final or not taken by the chain
-    /// yet. A directory of its own. Whoever loses it must not vote with the same key in the same epoch again.
+    /// yet. A directory of its own. Whoever loses it must not vote with the same key without [`Caution`].
     pub directory: PathBuf,
     /// How long to wait for what.
     pub timeouts: Timeouts,
+    /// What must be so before this node votes. Default nothing.
+    pub caution: Caution,
     /// Final blocks that are kept for validators that fell behind, besides those that the chain has not taken. Default
     /// 16,384.
     pub retained_blocks: u64,
@@ -122,6 +125,7 @@ impl Config {
             key,
             directory,
             timeouts: Timeouts::default(),
+            caution: Caution::default(),
             retained_blocks: 16_384,
             threads: 1,
         }

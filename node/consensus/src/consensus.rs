@@ -58,6 +58,7 @@ impl Consensus {
             committees,
             origin,
             timeouts: config.timeouts,
+            caution: config.caution,
             retained: config.retained_blocks,
             asks,
             observer: Arc::clone(&observer),

@@ -37,9 +37,10 @@ use rustorium_types::{certificate::ValidatorSet, id::Height};
 
 use crate::{
     block::{Block, Digest},
+    caution::Caution,
     committees::Committees,
     desk::{Desk, Marshal},
-    engines::{Engines, Strangers},
+    engines::{Anchor, Engines, Strangers},
     epochs::Epochs,
     event::Failure,
     runtime::Runtime,
@@ -60,8 +61,16 @@ pub(crate) struct Blocks(mpsc::UnboundedSender<(Digested<Block>, Exact)>);
 /// A block that the chain was told of.
 struct Unanswered {
     block: Digested<Block>,
+    finalization: Option<Finalization<Scheme, Digest>>,
     ack: Exact,
     answer: Handle<()>,
+}
+
+/// A block that the chain has.
+struct Taken {
+    block: Digested<Block>,
+    finalization: Option<Finalization<Scheme, Digest>>,
+    ack: Exact,
 }
 
 /// The way to the chain.
@@ -82,6 +91,12 @@ pub(crate) struct Delivery {
     pub(crate) committees: Committees,
     /// The newest height that the chain was told of.
     pub(crate) height: u64,
+    /// The newest that it has.
+    pub(crate) reached: u64,
+    /// What must be so before this node votes.
+    pub(crate) caution: Caution,
+    /// What an engine may go on behind, as far as the chain is.
+    pub(crate) anchor: Anchor,
     /// How many final blocks to keep.
     pub(crate) retained: u64,
 }
@@ -119,7 +134,7 @@ impl Delivery {
                 // In a fixed order: a simulation replays exactly.
                 biased;
                 Some(taken) = told.next(), if !told.is_empty() => match taken {
-                    Ok((block, ack)) => if let Err(failure) = self.taken(&block, ack, &mut engines).await {
+                    Ok(taken) => if let Err(failure) = self.taken(taken, &mut engines).await {
                         return failure;
                     },
                     Err(Stopped) => return Failure::Chain,
@@ -140,6 +155,9 @@ impl Delivery {
                     heard = self.height;
                     silence.set(context.sleep(SILENCE));
                 }
+                () = self.caution.told(), if !engines.votes() => if let Err(failure) = self.vote(&mut engines).await {
+                    return failure;
+                },
                 () = engines.ended() => return Failure::Engine,
             }
         }
@@ -156,16 +174,15 @@ impl Delivery {
             return Err(Failure::Gap { chain: Height(self.height), next: height });
         }
         self.height = self.height.max(height.0);
-        let certificate = self.marshal.get_finalization(BlockHeight::new(height.0)).await;
-        let answer = self.asks.finalised(header.clone(), certificate.map(|certificate| encode(&certificate)));
-        Ok(Some(Unanswered { block, ack, answer }))
+        let finalization = self.marshal.get_finalization(BlockHeight::new(height.0)).await;
+        let answer = self.asks.finalised(header.clone(), finalization.as_ref().map(encode));
+        Ok(Some(Unanswered { block, finalization, ack, answer }))
     }
 
     /// The chain has a block in its log.
     async fn taken<E, N, O>(
         &mut self,
-        block: &Digested<Block>,
-        ack: Exact,
+        Taken { block, finalization, ack }: Taken,
         engines: &mut Engines<E, N, O>,
     ) -> Result<(), Failure>
     where
@@ -176,7 +193,17 @@ impl Delivery {
         let height = block.height().get();
         self.desk.reached(height, block.digest());
         ack.acknowledge();
-        if let Some(validators) = next_epoch(block, self.epochs)? {
+        let next_validators = next_epoch(&block, self.epochs)?;
+        // Told again, it is behind where the chain is.
+        if height > self.reached {
+            self.reached = height;
+            match (finalization, block.inner().header()) {
+                _ if next_validators.is_some() => self.anchor = Anchor::block(&block),
+                (Some(finalization), Some(header)) => self.anchor = Anchor::finalized(finalization, header),
+                _ => {}
+            }
+        }
+        if let Some(validators) = next_validators {
             let next = self.epochs.of(height + 1);
             if engines.epoch().is_none_or(|epoch| epoch < next) {
                 engines.enter(next, &validators, Floor::Genesis(block.digest())).await?;
@@ -187,14 +214,28 @@ impl Delivery {
         if height.is_multiple_of(PRUNING) {
             self.marshal.prune(BlockHeight::new(height.saturating_sub(self.retained)));
         }
-        Ok(())
+        self.vote(engines).await
+    }
+
+    /// Lets this node vote, if it does not and now may.
+    async fn vote<E, N, O>(&self, engines: &mut Engines<E, N, O>) -> Result<(), Failure>
+    where
+        E: Runtime,
+        N: Sender<PublicKey = PublicKey>,
+        O: Manager<PublicKey = PublicKey> + Blocker<PublicKey = PublicKey>,
+    {
+        if engines.votes() || !self.caution.allows(Height(self.reached), self.anchor.time) {
+            return Ok(());
+        }
+        engines.vote(self.anchor.floor.clone()).await
     }
 }
 
 impl Unanswered {
-    async fn answered(self) -> Result<(Digested<Block>, Exact), Stopped> {
+    async fn answered(self) -> Result<Taken, Stopped> {
         // Whoever drops an acknowledgement stops marshal, and so it should: the chain is gone.
-        self.answer.await.map(|()| (self.block, self.ack))
+        let Self { block, finalization, ack, answer } = self;
+        answer.await.map(|()| Taken { block, finalization, ack })
     }
 }
 

@@ -8,7 +8,8 @@
 //!
 //! A message's sub-channel is its epoch, so that an engine sees its own only. The engine of the next epoch starts once
 //! the chain has the last block of this one in its log, and its own journal is another: what was voted for in an epoch
-//! is known for as long as it can matter. A node that is no validator of an epoch runs an engine that listens.
+//! is known for as long as it can matter. A node that is no validator of an epoch runs an engine that listens, and so does
+//! one that may not vote yet; once it may, an engine that votes takes over in the middle of the epoch.
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
@@ -19,29 +20,31 @@ use commonware_consensus::{
         config::{Floor, ForwardPolicy, SkipBudget, SkipPolicy},
         elector::RoundRobin,
         scheme::ed25519::Scheme,
+        types::Finalization,
     },
     types::{Epoch as ViewEpoch, Epocher, Height as BlockHeight, ViewDelta},
 };
 use commonware_cryptography::{
-    Sha256,
+    Digested, Digestible, Sha256,
     certificate::{Membership, Scheme as _},
     ed25519::PublicKey,
 };
 use commonware_p2p::{
     Blocker, Manager, Receiver, Sender, TrackedPeers,
-    utils::mux::{Builder, MuxHandle, Muxer},
+    utils::mux::{Builder, Error as MuxError, MuxHandle, Muxer, SubReceiver, SubSender},
 };
 use commonware_parallel::Sequential;
 use commonware_runtime::{Handle, buffer::paged::CacheRef};
 use commonware_utils::{NZUsize, NonZeroDuration, channel::mpsc, ordered::Set, vec::NonEmptyVec};
 use rustorium_types::{
+    block::Header,
     certificate::{ValidatorSet, View},
-    id::{Epoch, Height},
+    id::{Epoch, Height, Timestamp},
 };
 
 use crate::{
     activity::Told,
-    block::Digest,
+    block::{Block, Digest},
     careful::Careful,
     committees::Committees,
     config::Timeouts,
@@ -57,6 +60,8 @@ pub(crate) type Strangers = mpsc::Receiver<(u64, (PublicKey, commonware_runtime:
 
 /// Views behind the final ones whose votes are kept, as evidence and for those who ask.
 const VIEWS_KEPT: ViewDelta = ViewDelta::new(256);
+/// For an ended engine to let go of its sub-channels, and how often to look.
+const LETTING_GO: (u32, Duration) = (500, Duration::from_millis(10));
 /// Messages that wait inside an engine.
 const MAILBOX: NonZeroUsize = NZUsize!(1024);
 
@@ -97,6 +102,13 @@ pub(crate) struct Parts<E: Runtime, O> {
     pub(crate) cache: CacheRef,
 }
 
+/// What an engine goes on behind: a final block, and its time; none for height 0.
+#[derive(Clone)]
+pub(crate) struct Anchor {
+    pub(crate) floor: Floor<Scheme, Digest>,
+    pub(crate) time: Option<Timestamp>,
+}
+
 /// The channels of simplex.
 pub(crate) struct Channels<N, R> {
     /// Votes.
@@ -114,11 +126,14 @@ pub(crate) struct Engines<E: Runtime, N: Sender<PublicKey = PublicKey>, O> {
     certificates: MuxHandle<N>,
     resolver: MuxHandle<N>,
     running: Option<Running>,
+    /// Whether engines vote, or listen.
+    votes_allowed: bool,
 }
 
 /// An engine.
 struct Running {
     epoch: u64,
+    validators: ValidatorSet,
     scheme: Arc<Scheme>,
     task: Handle<()>,
 }
@@ -129,10 +144,11 @@ where
     N: Sender<PublicKey = PublicKey>,
     O: Manager<PublicKey = PublicKey> + Blocker<PublicKey = PublicKey>,
 {
-    /// No engine runs yet.
+    /// No engine runs yet. Engines vote from the first on, or once [`Engines::vote`] is called.
     pub(crate) fn new<R: Receiver<PublicKey = PublicKey>>(
         parts: Parts<E, O>,
         channels: Channels<N, R>,
+        votes_allowed: bool,
     ) -> (Self, Strangers) {
         let Channels { votes, certificates, resolver } = channels;
         let (muxer, votes, strangers) =
@@ -142,7 +158,12 @@ where
         muxer.start();
         let (muxer, resolver) = Muxer::new(parts.context.child("resolver"), resolver.0, resolver.1);
         muxer.start();
-        (Self { parts, votes, certificates, resolver, running: None }, strangers)
+        (Self { parts, votes, certificates, resolver, running: None, votes_allowed }, strangers)
+    }
+
+    /// Whether engines vote.
+    pub(crate) const fn votes(&self) -> bool {
+        self.votes_allowed
     }
 
     /// The epoch whose engine runs.
@@ -160,7 +181,19 @@ where
         }
     }
 
-    /// Ends the engine of the epoch before, and starts one that goes on from a final block.
+    /// From now on, engines vote: one that does takes over from the one that listens, behind a final block of its epoch.
+    ///
+    /// # Errors
+    /// As [`Engines::enter`].
+    pub(crate) async fn vote(&mut self, floor: Floor<Scheme, Digest>) -> Result<(), Failure> {
+        self.votes_allowed = true;
+        match self.running.as_ref().map(|running| (running.epoch, running.validators.clone())) {
+            Some((epoch, validators)) => self.enter(epoch, &validators, floor).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the engine before, and starts one that goes on from a final block.
     ///
     /// # Errors
     /// If the validators' keys are none, or the network is gone.
@@ -171,20 +204,26 @@ where
         floor: Floor<Scheme, Digest>,
     ) -> Result<(), Failure> {
         let last = self.parts.epochs.last(ViewEpoch::new(epoch)).ok_or(Failure::Engine)?;
-        let scheme = self.parts.committees.enter(epoch, validators).ok_or(Failure::NextEpoch(Height(last.get())))?;
+        let committees = &self.parts.committees;
+        let scheme =
+            if self.votes_allowed { committees.enter(epoch, validators) } else { committees.listen(epoch, validators) };
+        let scheme = scheme.ok_or(Failure::NextEpoch(Height(last.get())))?;
         let before = self.running.take();
         if let Some(before) = &before {
             before.task.abort();
         }
-        self.meet(epoch, &scheme, before.as_ref());
+        if before.as_ref().is_none_or(|before| before.epoch != epoch) {
+            self.meet(epoch, &scheme, before.as_ref());
+        }
         if let Some(before) = before {
             // Ended, so that nothing of it votes on: its journal is closed.
             let _ = before.task.await;
         }
         let signed = self.signed(epoch, &scheme).await?;
-        let votes = self.votes.register(epoch).await.map_err(|_| Failure::Engine)?;
-        let certificates = self.certificates.register(epoch).await.map_err(|_| Failure::Engine)?;
-        let resolver = self.resolver.register(epoch).await.map_err(|_| Failure::Engine)?;
+        let context = &self.parts.context;
+        let votes = register(context, &mut self.votes, epoch).await?;
+        let certificates = register(context, &mut self.certificates, epoch).await?;
+        let resolver = register(context, &mut self.resolver, epoch).await?;
         let task = self.engine(epoch, &scheme, signed, floor).start(votes, certificates, resolver);
         self.parts.observer.observe(Event::EpochEntered {
             epoch: Epoch(epoch),
@@ -192,8 +231,8 @@ where
             votes: matches!(scheme.me(), Some(Membership::Signer(_))),
             signed,
         });
-        self.running = Some(Running { epoch, scheme, task });
-        self.remove_journal(epoch).await;
+        self.running = Some(Running { epoch, validators: validators.clone(), scheme, task });
+        self.remove_journals(epoch).await;
         Ok(())
     }
 
@@ -214,11 +253,12 @@ where
         }
     }
 
-    /// How far the journal of an epoch goes.
+    /// How far the journal of votes of an epoch goes.
     async fn signed(&self, epoch: u64, scheme: &Scheme) -> Result<Option<View>, Failure> {
-        let Parts { context, prefix, cache, .. } = &self.parts;
+        let Parts { context, prefix, cache, committees, .. } = &self.parts;
         let context = context.child("journal").with_attribute("epoch", epoch);
-        let signed = journal::signed(context, journal::partition(prefix, epoch), scheme, cache).await;
+        let validator = committees.place(scheme);
+        let signed = journal::signed(context, journal::partition(prefix, epoch), scheme, validator, cache).await;
         signed.map_err(|error| {
             tracing::error!(epoch, %error, "the journal of votes cannot be read");
             Failure::Storage
@@ -241,7 +281,11 @@ where
         floor: Floor<Scheme, Digest>,
     ) -> Engine<E, O> {
         let Parts { prefix, epochs, desk, marshal, timeouts, observer, oracle, cache, .. } = &self.parts;
-        let context = self.parts.context.child("epoch").with_attribute("epoch", epoch);
+        let (name, partition) = match self.votes_allowed {
+            true => ("epoch", journal::partition(prefix, epoch)),
+            false => ("listening", journal::heard(prefix, epoch)),
+        };
+        let context = self.parts.context.child(name).with_attribute("epoch", epoch);
         let careful = Careful::new(context.child("automaton"), desk.clone(), marshal.clone(), *epochs);
         let told = Told::new(context.child("activity"), Arc::clone(scheme), Arc::clone(observer), signed);
         let config = simplex::Config {
@@ -254,7 +298,7 @@ where
             // Who votes twice is to be found out after the certificate too.
             track_historical_votes: true,
             strategy: Sequential,
-            partition: journal::partition(prefix, epoch),
+            partition,
             mailbox_size: MAILBOX,
             epoch: ViewEpoch::new(epoch),
             floor,
@@ -273,13 +317,44 @@ where
         simplex::Engine::new(context.child("simplex"), config)
     }
 
-    /// Removes the journal of the epoch before the last: whoever could be asked to vote in it again is past it.
-    async fn remove_journal(&self, epoch: u64) {
-        if let Some(old) = epoch.checked_sub(2) {
+    /// Removes the journals of the epoch before the last: whoever could be asked to vote in it again is past it.
+    async fn remove_journals(&self, epoch: u64) {
+        let Some(old) = epoch.checked_sub(2) else { return };
+        let Parts { context, prefix, .. } = &self.parts;
+        for partition in [journal::partition(prefix, old), journal::heard(prefix, old)] {
             // Gone already, or never there: this node may have come later.
-            let _ = self.parts.context.remove(&journal::partition(&self.parts.prefix, old), None).await;
+            let _ = context.remove(&partition, None).await;
         }
     }
+}
+
+impl Anchor {
+    /// A block with its own certificate.
+    pub(crate) const fn finalized(finalization: Finalization<Scheme, Digest>, header: &Header) -> Self {
+        Self { floor: Floor::Finalized(finalization), time: Some(header.time) }
+    }
+
+    /// The last block of an epoch, or height 0: what an epoch begins on.
+    pub(crate) fn block(block: &Digested<Block>) -> Self {
+        Self { floor: Floor::Genesis(block.digest()), time: block.inner().header().map(|header| header.time) }
+    }
+}
+
+/// Opens a sub-channel. The engine before may hold it for a moment after it ended.
+async fn register<N: Sender<PublicKey = PublicKey>>(
+    context: &impl Runtime,
+    channel: &mut MuxHandle<N>,
+    epoch: u64,
+) -> Result<(SubSender<N>, SubReceiver<PublicKey>), Failure> {
+    let (times, pause) = LETTING_GO;
+    for _ in 0..times {
+        match channel.register(epoch).await {
+            Ok(registered) => return Ok(registered),
+            Err(MuxError::AlreadyRegistered(_)) => context.sleep(pause).await,
+            Err(_) => break,
+        }
+    }
+    Err(Failure::Engine)
 }
 
 /// A duration as commonware wants it; the settings were checked.

@@ -1,7 +1,7 @@
 //! Journals of votes: one an epoch, written by simplex before a vote is sent.
 //!
-//! Here is read how far one goes, before its engine opens it. That is what a node will have to show before it votes
-//! again, once a lost journal is to be noticed: its peers know what it signed.
+//! Here is read how far one goes, before its engine opens it: what a node holds what its key signed against, before it
+//! votes again. An engine that listens has a journal of its own, of what it heard.
 
 use std::num::NonZeroUsize;
 
@@ -12,7 +12,7 @@ use commonware_consensus::{
         types::{Artifact, Attributable},
     },
 };
-use commonware_cryptography::certificate::{Membership, Scheme as _, Verifier as _};
+use commonware_cryptography::certificate::Verifier as _;
 use commonware_runtime::{ReadOptions, buffer::paged::CacheRef};
 use commonware_storage::journal::segmented::variable::{Config, Journal};
 use commonware_utils::NZUsize;
@@ -28,12 +28,18 @@ pub(crate) fn partition(prefix: &str, epoch: u64) -> String {
     format!("{prefix}-votes-{epoch}")
 }
 
-/// The highest view that this node voted in, by a journal; nothing if it never did. An `Err` is a journal that cannot be
-/// read.
+/// The name of what is heard of an epoch by an engine that does not vote.
+pub(crate) fn heard(prefix: &str, epoch: u64) -> String {
+    format!("{prefix}-heard-{epoch}")
+}
+
+/// The highest view that a validator, by its place in the committee, voted in by its journal; nothing if it never did. An
+/// `Err` is a journal that cannot be read.
 pub(crate) async fn signed<E: Runtime>(
     context: E,
     partition: String,
     scheme: &Scheme,
+    validator: Option<usize>,
     cache: &CacheRef,
 ) -> Result<Option<View>, commonware_storage::journal::Error> {
     let config = Config {
@@ -55,7 +61,7 @@ pub(crate) async fn signed<E: Runtime>(
             Artifact::Finalize(vote) => vote.signer(),
             _ => continue,
         };
-        if scheme.me() == Some(Membership::Signer(signer)) {
+        if validator == Some(usize::from(signer)) {
             highest = highest.max(Some(View(entry.view().get())));
         }
     }

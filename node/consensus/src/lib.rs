@@ -37,20 +37,20 @@
 //!
 //! **Invariants.**
 //! - A vote is on disk before it is sent, in the journal of its epoch: a restart signs the same votes or none.
+//! - No vote before [`Caution`] allows one: a validator without its journal, or with an older copy, listens first.
 //! - No vote for a block that the chain did not say yes to in this process; the chain says yes once the records are on
 //!   disk. What cannot be judged yet stays pending: it is never voted against.
 //! - Certificates are byte for byte those of `rustorium_types::certificate`.
 //! - Nothing here reads a clock or draws a random number but from its runtime: in a simulation a seed replays exactly.
 //! - commonware's types are in no public item, so that another engine may take its place.
 //!
-//! Deliberately absent: records and their bytes, syncing from far behind (marshal's backfill keeps
-//! [`Config::retained_blocks`]; a node that is further behind is given blocks by its node, and started behind them), and
-//! the refusal to vote with a lost journal: [`Event::EpochEntered`] says how far the epoch's journal goes, which is what
-//! peers would be asked to confirm.
+//! Deliberately absent: records and their bytes, and syncing from far behind (marshal's backfill keeps
+//! [`Config::retained_blocks`]; a node that is further behind is given blocks by its node, and started behind them).
 
 mod activity;
 mod block;
 mod careful;
+mod caution;
 mod committees;
 mod config;
 mod consensus;
@@ -69,6 +69,7 @@ mod validator;
 #[cfg(test)]
 mod tests;
 
+pub use caution::Caution;
 pub use config::{Config, Start, StartError, Timeouts};
 pub use consensus::Consensus;
 pub use event::{Event, Evidence, Failure, Observer, Offence};

@@ -33,7 +33,7 @@ pub use bodies::Bodies;
 
 use self::peers::Peers;
 use crate::{
-    Event, Observer, Start, Timeouts,
+    Caution, Event, Observer, Start, Timeouts,
     committees::{Committees, public_key},
     engines::Channels,
     epochs::Epochs,
@@ -48,6 +48,8 @@ type In = simulated::Receiver<PublicKey>;
 const QUOTA: u32 = 1_000;
 /// The channels of consensus; the next is for bodies.
 const CHANNELS: u64 = 5;
+/// What a round of everybody's tasks takes: about as long as a machine would.
+const ROUND: Duration = Duration::from_micros(50);
 /// Simulated time that a run may take.
 const LIFETIME: Duration = Duration::from_secs(600);
 
@@ -91,6 +93,9 @@ struct Node {
     blocked: Arc<Mutex<Vec<PublicKey>>>,
     task: Option<Handle<()>>,
     starts: u64,
+    caution: Caution,
+    /// Which of its journals it has: each lost one makes it another.
+    journal: u64,
 }
 
 /// Lives a life in a new world. Answers what it came to, and the state of the world's runtime, which is the same for a
@@ -123,7 +128,8 @@ where
 }
 
 fn runner(seed: u64) -> deterministic::Runner {
-    deterministic::Runner::new(deterministic::Config::new().with_seed(seed).with_timeout(Some(LIFETIME)))
+    let config = deterministic::Config::new().with_seed(seed).with_cycle(ROUND).with_timeout(Some(LIFETIME));
+    deterministic::Runner::new(config)
 }
 
 impl Link {
@@ -227,13 +233,14 @@ impl World {
         this.starts += 1;
         let epochs = Epochs::new(epoch_length);
         let setup = Setup {
-            prefix: format!("node{node}"),
+            prefix: format!("node{node}-{}", this.journal),
             chain,
             epochs,
             me: this.id.clone(),
             committees: Committees::new(chain, &this.key).expect("a key"),
             origin: start.check(chain, epochs).expect("a good place to start from"),
             timeouts: Timeouts::default(),
+            caution: this.caution.clone(),
             retained,
             asks,
             observer: Arc::clone(&observer),
@@ -254,6 +261,16 @@ impl World {
         task.abort();
         let _ = task.await;
         true
+    }
+
+    /// Takes a validator's journals and archives from it, from its next start on.
+    pub fn lose_journals(&mut self, node: usize) {
+        self.nodes[node].journal += 1;
+    }
+
+    /// What must be so before a validator votes, from its next start on.
+    pub fn set_caution(&mut self, node: usize, caution: Caution) {
+        self.nodes[node].caution = caution;
     }
 
     /// Whether a validator was started and not crashed.
@@ -311,7 +328,15 @@ impl World {
 impl Node {
     fn new(key: &SigningKey) -> Self {
         let id = public_key(&key.public_key()).expect("a key");
-        Self { key: key.clone(), id, blocked: Arc::default(), task: None, starts: 0 }
+        Self {
+            key: key.clone(),
+            id,
+            blocked: Arc::default(),
+            task: None,
+            starts: 0,
+            caution: Caution::default(),
+            journal: 0,
+        }
     }
 }
 

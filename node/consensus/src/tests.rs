@@ -5,6 +5,7 @@
 //! adds 1000 to each seed: other lives of the same tests.
 
 mod agreement;
+mod caution;
 mod epochs;
 mod evidence;
 mod faults;

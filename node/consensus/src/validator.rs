@@ -9,7 +9,8 @@
 //!
 //! **Start.** The chain says which final block its log ends at. What the archives have beyond, the chain is told first,
 //! so that the epoch to vote in is known before anything is voted for. Then marshal takes the last certified block as
-//! its floor, unless its own journal is further, and simplex the newest certificate of the epoch as its.
+//! its floor, unless its own journal is further, and simplex the newest certificate of the epoch as its. Where the node
+//! may not vote yet ([`Caution`]), simplex listens.
 
 use std::{
     num::{NonZeroU64, NonZeroUsize},
@@ -20,7 +21,7 @@ use commonware_broadcast::buffered;
 use commonware_consensus::{
     Block as _, Heightable,
     marshal::{self, core::Actor, resolver::p2p as backfill},
-    simplex::{config::Floor, scheme::ed25519::Scheme, types::Finalization},
+    simplex::{scheme::ed25519::Scheme, types::Finalization},
     types::ViewDelta,
 };
 use commonware_cryptography::{Digested, Digestible, certificate::Verifier as _, ed25519::PublicKey};
@@ -40,11 +41,12 @@ use rustorium_types::{
 
 use crate::{
     block::{Block, Digest},
+    caution::Caution,
     committees::Committees,
     config::{Origin, Timeouts},
     delivery::{Blocks, Delivery, PENDING, encode, next_epoch},
     desk::Desk,
-    engines::{Channels, Engines, Parts, positive},
+    engines::{Anchor, Channels, Engines, Parts, positive},
     epochs::Epochs,
     event::{Failure, Observer},
     runtime::Runtime,
@@ -79,6 +81,8 @@ pub(crate) struct Setup {
     pub(crate) origin: Origin,
     /// How long to wait for what.
     pub(crate) timeouts: Timeouts,
+    /// What must be so before this node votes.
+    pub(crate) caution: Caution,
     /// How many final blocks to keep.
     pub(crate) retained: u64,
     /// The chain.
@@ -108,7 +112,7 @@ struct Position {
     block: Digested<Block>,
     epoch: u64,
     validators: ValidatorSet,
-    floor: Floor<Scheme, Digest>,
+    anchor: Anchor,
     /// What the chain has, from the block that it named on.
     finals: Vec<(u64, Digest)>,
 }
@@ -121,7 +125,7 @@ where
     R: Receiver<PublicKey = PublicKey>,
     O: Manager<PublicKey = PublicKey> + Blocker<PublicKey = PublicKey> + Sync,
 {
-    let Setup { prefix, chain, epochs, me, committees, origin, timeouts, retained, asks, observer } = setup;
+    let Setup { prefix, chain, epochs, me, committees, origin, timeouts, caution, retained, asks, observer } = setup;
     let cache = CacheRef::new(NZU16!(4096), NZUsize!(1024));
     let Some(archives) = Archives::open(&context, &prefix, chain, &cache, &origin).await else {
         return Failure::Storage;
@@ -158,13 +162,27 @@ where
         oracle,
         cache,
     };
-    let (mut engines, strangers) = Engines::new(parts, network.simplex);
+    let votes = caution.allows(Height(height), position.anchor.time);
+    let (mut engines, strangers) = Engines::new(parts, network.simplex, votes);
     let buffering = buffer.start(network.blocks);
     let marshalling = actor.start(blocks, buffered, resolver);
-    if let Err(failure) = engines.enter(position.epoch, &position.validators, position.floor).await {
+    if let Err(failure) = engines.enter(position.epoch, &position.validators, position.anchor.floor.clone()).await {
         return failure;
     }
-    let delivery = Delivery { blocks: told, strangers, marshal, asks, desk, epochs, committees, height, retained };
+    let delivery = Delivery {
+        blocks: told,
+        strangers,
+        marshal,
+        asks,
+        desk,
+        epochs,
+        committees,
+        height,
+        reached: height,
+        caution,
+        anchor: position.anchor,
+        retained,
+    };
     let delivering = delivery.run(context.child("delivery"), engines);
     tokio::select! {
         biased;
@@ -214,7 +232,7 @@ impl<E: Runtime> Archives<E> {
             at.block = Block::new(header.clone());
             at.finals.push((height, at.block.digest()));
             if let Some(finalization) = finalization {
-                at.floor = Floor::Finalized(finalization);
+                at.anchor = Anchor::finalized(finalization, header);
             }
             at.turn(epochs, committees)?;
         }
@@ -225,10 +243,13 @@ impl Position {
     fn new(origin: Origin, epochs: Epochs, committees: &Committees) -> Result<Self, Failure> {
         let Origin { block, finalization, validators, .. } = origin;
         let epoch = epochs.of(block.height().get());
-        committees.enter(epoch, &validators).ok_or(Failure::NextEpoch(Height(0)))?;
-        let floor = finalization.map_or_else(|| Floor::Genesis(block.digest()), Floor::Finalized);
+        committees.listen(epoch, &validators).ok_or(Failure::NextEpoch(Height(0)))?;
+        let anchor = match (finalization, block.inner().header()) {
+            (Some(finalization), Some(header)) => Anchor::finalized(finalization, header),
+            _ => Anchor::block(&block),
+        };
         let finals = vec![(block.height().get(), block.digest())];
-        let mut position = Self { block, epoch, validators, floor, finals };
+        let mut position = Self { block, epoch, validators, anchor, finals };
         position.turn(epochs, committees)?;
         Ok(position)
     }
@@ -238,9 +259,9 @@ impl Position {
         let Some(validators) = next_epoch(&self.block, epochs)? else { return Ok(()) };
         let height = self.block.height().get();
         self.epoch = epochs.of(height + 1);
-        committees.enter(self.epoch, &validators).ok_or(Failure::NextEpoch(Height(height)))?;
+        committees.listen(self.epoch, &validators).ok_or(Failure::NextEpoch(Height(height)))?;
         self.validators = validators;
-        self.floor = Floor::Genesis(self.block.digest());
+        self.anchor = Anchor::block(&self.block);
         Ok(())
     }
 }

@@ -156,7 +156,11 @@ impl Settings {
         self.bootstrap_servers.join(",")
     }
 
-    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+    /// Whether they can be used, as far as that is seen without a broker and without reading a file.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check(&self) -> Result<(), SettingsError> {
         if self.bootstrap_servers.is_empty() {
             return Err(SettingsError::NoServers);
         }

@@ -54,9 +54,9 @@ fn figures(app: &App) -> Vec<Figure> {
         ("commit", &counted.commit_blocks),
     ];
     let queues = vec![
-        ("submitted", log.queued() as u64),
-        ("checked", counted.checked_records.get()),
-        ("log", counted.waiting_records.get()),
+        ("submitted".into(), log.queued() as u64),
+        ("checked".into(), counted.checked_records.get()),
+        ("log".into(), counted.waiting_records.get()),
     ];
     let lag = queues.iter().map(|(_, records)| records).sum();
     let rows = [
@@ -92,14 +92,15 @@ fn figures(app: &App) -> Vec<Figure> {
         ("resident_memory", "The process in memory", Value::Bytes(resident())),
     ];
     let network = app.links().into_iter().flat_map(|links| network(links.network()));
-    rows.into_iter().chain(network).map(|(name, help, value)| Figure { name, help, value }).collect()
+    let broker = app.topics().into_iter().flat_map(|topics| topics.figures(counted));
+    rows.into_iter().chain(network).chain(broker).map(|(name, help, value)| Figure { name, help, value }).collect()
 }
 
 /// What a node of several says besides.
 fn network(network: &Network) -> [(&'static str, &'static str, Value); 6] {
     let totals = network.totals();
     let traffic = |of: fn(&Traffic) -> u64| {
-        Class::ALL.iter().zip(&totals.traffic).map(|(class, traffic)| (class.name(), of(traffic))).collect()
+        Class::ALL.iter().zip(&totals.traffic).map(|(class, traffic)| (class.name().into(), of(traffic))).collect()
     };
     [
         ("peers", "Nodes that are connected", Value::Gauge(network.peers().len() as u64)),

@@ -27,6 +27,7 @@ mod dump;
 const EXAMPLES: &str = "Examples:
   rustorium dev
   rustorium dev --listen 127.0.0.1:0 --seed demo --output json
+  rustorium dev --broker 127.0.0.1:9092     transactions go through Redpanda or Kafka; one copy of each topic
   rustorium dev time +1h                    block times are an hour ahead from now on
   rustorium dev time 2030-01-01T00:00:00Z   the next block is not before that
   rustorium dev mine                        seals a block, even an empty one
@@ -66,6 +67,12 @@ struct ServeArgs {
     /// A genesis.toml that a new chain starts from.
     #[arg(long, value_name = "FILE")]
     genesis: Option<PathBuf>,
+    /// Brokers that have the chain's shared lanes: Redpanda, or Apache Kafka.
+    #[arg(long, value_name = "HOST:PORT,…")]
+    broker: Option<String>,
+    /// Shared lanes of a new chain [default: 1 with a broker, else none].
+    #[arg(long, value_name = "N")]
+    shards: Option<u32>,
     /// A file of settings; see `rustorium config keys`.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -154,6 +161,8 @@ impl ServeArgs {
         flags.extend(self.durability.clone().map(|durability| ("chain.durability", durability)));
         flags.extend(self.seed.clone().map(|seed| ("dev.seed", seed)));
         flags.extend(self.genesis.as_ref().map(|genesis| ("dev.genesis", path(genesis))));
+        flags.extend(self.broker.clone().map(|brokers| ("broker.bootstrap", brokers)));
+        flags.extend(self.shards.map(|shards| ("dev.shards", shards.to_string())));
         let load = || Config::load(self.config.as_deref(), std::env::vars(), &flags);
         let mut config = load().map_err(|error| CliError::usage(error.to_string()))?;
         if config.data_dir == Config::default().data_dir {
@@ -186,7 +195,7 @@ pub(super) fn serve_node(config: Config, keys: Option<Keys>, verbosity: u8, outp
             _ = terminate.recv() => None,
             _ = interrupt.recv() => None,
             fault = node.stopped() => fault.map(|fault| format!("the chain stopped: {fault}")),
-            why = node.left_behind() => Some(format!("consensus stopped: {why}")),
+            why = node.left_behind() => Some(why),
         };
         let closed = node.shutdown().await;
         match ended.or_else(|| closed.err().map(|fault| format!("the chain stopped: {fault}"))) {

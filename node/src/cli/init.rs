@@ -17,6 +17,7 @@ const EXAMPLES: &str = "Examples:
   rustorium init net --validators 4                        four directories, to be started each
   rustorium init net --validators 4 --followers 1 --dev    with the dev accounts, whose keys everybody has
   rustorium init net --validators 7 --chain-id my-chain --balance acc1…=1_000_000
+  rustorium init net --shards 4 --broker 10.0.0.1:9092,10.0.0.2:9092,10.0.0.3:9092
   rustorium start --data-dir net/validator-1";
 
 /// Makes the directories of a new network: a genesis, and keys and settings of each node.
@@ -37,6 +38,12 @@ pub(crate) struct InitArgs {
     /// The chain's name for people.
     #[arg(long, value_name = "NAME", default_value = "rustorium")]
     chain_id: String,
+    /// Lanes that all nodes share, fixed for good [default: 1 with a broker, else none].
+    #[arg(long, value_name = "N")]
+    shards: Option<u32>,
+    /// Brokers that have them, Redpanda or Apache Kafka; they may also be named in the nodes' settings later.
+    #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',')]
+    broker: Vec<String>,
     /// A dev chain: it takes control records, and everybody knows its accounts' keys.
     #[arg(long)]
     dev: bool,
@@ -56,9 +63,24 @@ fn balance(text: &str) -> Result<(Address, Amount), String> {
 }
 
 pub(crate) fn run(args: InitArgs, output: &Output) -> Result<(), CliError> {
+<<<<<<< HEAD
     let InitArgs { directory, validators, followers, listen, chain_id, dev, balance: balances, epoch_length } = args;
     let founding =
         Founding { directory: directory.clone(), validators, followers, listen, chain_id, dev, balances, epoch_length };
+=======
+    let InitArgs { directory, validators, followers, listen, chain_id, shards, broker, dev, balance } = args;
+    let founding = Founding {
+        directory: directory.clone(),
+        validators,
+        followers,
+        listen,
+        chain_id,
+        shards: shards.unwrap_or_else(|| u32::from(!broker.is_empty())),
+        brokers: broker,
+        dev,
+        balances: balance,
+    };
+>>>>>>> next
     let chosen = passphrase("A passphrase for the nodes' keys: ")?;
     let nodes = found(&founding, &chosen).map_err(|error| CliError::usage(error.to_string()))?;
     let hash = genesis::load(&directory).ok().flatten().map(|genesis| genesis.hash().to_string()).unwrap_or_default();

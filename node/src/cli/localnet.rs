@@ -19,13 +19,19 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{CliError, Output, context::PASSPHRASE_FILE, names::project_folder, output::table};
 use crate::{
+<<<<<<< HEAD
     dev::EPOCH_LENGTH,
     founding::{Founded, Founding, found, founded},
+=======
+    founding::{Founded, Founding, found, founded},
+    genesis,
+>>>>>>> next
 };
 
 const EXAMPLES: &str = "Examples:
   rustorium localnet                                     four validators
   rustorium localnet --validators 4 --followers 1
+  rustorium localnet --broker 127.0.0.1:9092             transactions go through Redpanda or Kafka
   rustorium localnet --data-dir net --listen 127.0.0.1:0 --output json
 
 A network that was stopped goes on when it is started in the same directory.";
@@ -35,6 +41,8 @@ const READY: Duration = Duration::from_secs(120);
 /// For a node to stop.
 const STOP: Duration = Duration::from_secs(10);
 const LOG: &str = "node.log";
+/// The variable of the setting `broker.bootstrap`.
+const BROKERS: &str = "RUSTORIUM_BROKER_BOOTSTRAP";
 
 /// Runs a network of this machine: a dev chain with several validators, each a process.
 #[derive(Debug, clap::Args)]
@@ -52,6 +60,12 @@ pub(crate) struct LocalnetArgs {
     /// Where the first node answers; each next one a port above, and port 0 takes free ones.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8645")]
     listen: SocketAddr,
+    /// Brokers that have the chain's shared lanes: Redpanda, or Apache Kafka.
+    #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',')]
+    broker: Vec<String>,
+    /// Shared lanes of a new network [default: 1 with a broker, else none].
+    #[arg(long, value_name = "N")]
+    shards: Option<u32>,
 }
 
 /// A node's process.
@@ -76,7 +90,7 @@ pub(crate) fn run(args: LocalnetArgs, output: &Output) -> Result<(), CliError> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let progress = output.progress(format!("starting {} nodes", nodes.len()));
-        let mut processes = Processes::start(&nodes, &passphrase)?;
+        let mut processes = Processes::start(&nodes, &passphrase, &args.broker)?;
         drop(progress);
         announce(&processes, &directory, output);
         loop {
@@ -104,6 +118,14 @@ fn prepare(args: &LocalnetArgs, directory: &Path, passphrase: &Path) -> Result<V
                 nodes.len() - validators
             )));
         }
+        let shards = genesis::load(directory).ok().flatten().map_or(0, |genesis| genesis.shards);
+        if args.shards.is_some_and(|wanted| wanted != shards) || (shards == 0 && !args.broker.is_empty()) {
+            return Err(CliError::usage(format!(
+                "{} holds a network with {shards} shared lanes, and its genesis fixes that: choose another --data-dir \
+                 for another number",
+                directory.display()
+            )));
+        }
         return Ok(nodes);
     }
     let mut secret = [0; 16];
@@ -115,6 +137,8 @@ fn prepare(args: &LocalnetArgs, directory: &Path, passphrase: &Path) -> Result<V
         followers: args.followers,
         listen: args.listen,
         chain_id: "rustorium-localnet".into(),
+        shards: args.shards.unwrap_or_else(|| u32::from(!args.broker.is_empty())),
+        brokers: args.broker.clone(),
         dev: true,
         balances: Vec::new(),
         epoch_length: EPOCH_LENGTH,
@@ -127,13 +151,18 @@ fn prepare(args: &LocalnetArgs, directory: &Path, passphrase: &Path) -> Result<V
 
 impl Processes {
     /// Starts all, and waits until each is ready.
-    fn start(nodes: &[Founded], passphrase: &Path) -> Result<Self, CliError> {
+    fn start(nodes: &[Founded], passphrase: &Path, brokers: &[String]) -> Result<Self, CliError> {
         let binary = std::env::current_exe()?;
         let mut processes = Self(Vec::new());
         let mut lines = Vec::new();
         for node in nodes {
             let log = fs::OpenOptions::new().create(true).append(true).open(node.directory.join(LOG))?;
-            let mut child = Command::new(&binary)
+            let mut command = Command::new(&binary);
+            if !brokers.is_empty() {
+                // The directories' settings name those that the network was founded with.
+                command.env(BROKERS, brokers.join(","));
+            }
+            let mut child = command
                 .args(["--output", "json", "start", "--data-dir"])
                 .arg(&node.directory)
                 .env(PASSPHRASE_FILE, passphrase)
@@ -209,7 +238,14 @@ fn announce(processes: &Processes, directory: &Path, output: &Output) {
     let nodes: Vec<Value> = processes
         .0
         .iter()
-        .map(|running| json!({ "name": running.name, "pid": running.child.id(), "rest": running.ready["rest"] }))
+        .map(|running| {
+            json!({
+                "name": running.name,
+                "pid": running.child.id(),
+                "rest": running.ready["rest"],
+                "metrics": running.ready["metrics"],
+            })
+        })
         .collect();
     let mut ready = processes.0.first().map(|running| running.ready.clone()).unwrap_or_default();
     ready["nodes"] = Value::Array(nodes);

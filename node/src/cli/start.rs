@@ -6,6 +6,7 @@ use super::{CliError, Output, context::passphrase, dev::serve_node};
 use crate::{
     config::Config,
     founding::{SETTINGS, keys},
+    membership::Keys,
 };
 
 const EXAMPLES: &str = "Examples:
@@ -27,10 +28,14 @@ pub(crate) struct StartArgs {
     /// Where it answers [default: as the settings say].
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
+    /// Makes a new journal of votes where the validator's key has lost its own: nothing else may ever sign with the key
+    /// again. It votes behind blocks that are made from now on.
+    #[arg(long)]
+    new_journal: bool,
 }
 
 pub(crate) fn run(args: StartArgs, verbosity: u8, output: &Output) -> Result<(), CliError> {
-    let StartArgs { data_dir, config, listen } = args;
+    let StartArgs { data_dir, config, listen, new_journal } = args;
     let file = config.unwrap_or_else(|| data_dir.join(SETTINGS));
     let mut flags = vec![("data_dir", data_dir.display().to_string())];
     flags.extend(listen.map(|address| ("listen", address.to_string())));
@@ -38,5 +43,5 @@ pub(crate) fn run(args: StartArgs, verbosity: u8, output: &Output) -> Result<(),
     let config = loaded.map_err(|error| CliError::usage(error.to_string()))?;
     let chosen = passphrase("The passphrase of the node's keys: ")?;
     let keys = keys(&data_dir, &chosen).map_err(|error| CliError::usage(error.to_string()))?;
-    serve_node(config, Some(keys), verbosity, output)
+    serve_node(config, Some(Keys { new_journal, ..keys }), verbosity, output)
 }

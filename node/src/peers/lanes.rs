@@ -16,7 +16,7 @@ use std::{
 use bytes::Bytes;
 use rustorium_chain::log::LanePosition;
 use rustorium_network::{Class, Message, Misbehaviour, PeerId};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Links,
@@ -84,8 +84,22 @@ async fn resend(links: &Links, progress: &mut BTreeMap<PeerId, Progress>) {
 }
 
 /// Takes what validators say of lanes, on a thread of its own, for it waits while the log is behind.
-pub(super) fn receive(links: &Arc<Links>, mut bodies: mpsc::Receiver<Message>, news: &mpsc::UnboundedSender<News>) {
-    while let Some(Message { peer, payload }) = bodies.blocking_recv() {
+pub(super) fn receive(
+    links: &Arc<Links>,
+    mut bodies: mpsc::Receiver<Message>,
+    news: &mpsc::UnboundedSender<News>,
+    mut stop: oneshot::Receiver<()>,
+) {
+    // The network does not end before this does: it is one of those who hold it.
+    let mut next = || {
+        links.runtime.block_on(async {
+            tokio::select! {
+                message = bodies.recv() => message,
+                _ = &mut stop => None,
+            }
+        })
+    };
+    while let Some(Message { peer, payload }) = next() {
         let Some(message) = decode::<LaneMessage>(&payload) else {
             links.network.report(&peer, Misbehaviour::Invalid);
             continue;

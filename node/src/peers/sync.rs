@@ -42,7 +42,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Why a peer's blocks are not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-enum Unfit {
+pub(super) enum Unfit {
     #[error("a block does not follow from the one before it")]
     Order,
     #[error("a certificate does not hold")]
@@ -53,10 +53,11 @@ enum Unfit {
     Open,
 }
 
-/// Where a follower is.
-struct Position {
-    rules: Rules,
-    head: Parent,
+/// Where a node is.
+#[derive(Clone)]
+pub(super) struct Position {
+    pub(super) rules: Rules,
+    pub(super) head: Parent,
 }
 
 /// Follows the chain through its peers, until this node is a validator, or the chain ends.
@@ -109,14 +110,14 @@ pub(super) async fn serve(links: Arc<Links>, mut requests: mpsc::Receiver<Reques
 }
 
 /// Blocks that hold, and what their lanes take.
-struct Held {
+pub(super) struct Held {
     header: Header,
     certificate: Option<Bytes>,
     lanes: Vec<(rustorium_chain::exchange::Want, Vec<Bytes>)>,
 }
 
 /// Holds blocks against what is final already.
-fn check(position: &mut Position, blocks: Vec<WireBlock>) -> Result<Vec<Held>, Unfit> {
+pub(super) fn check(position: &mut Position, blocks: Vec<WireBlock>) -> Result<Vec<Held>, Unfit> {
     if blocks.last().is_none_or(|block| block.certificate.is_empty()) {
         return Err(Unfit::Open);
     }
@@ -155,14 +156,14 @@ impl Links {
         peers.get(turn % peers.len().max(1)).map(|peer| peer.id)
     }
 
-    fn position(&self) -> Option<Position> {
+    pub(super) fn position(&self) -> Option<Position> {
         let rules = self.chain.rules().ok()?;
         let head = self.chain.snapshot().head().map(|sealed| Parent::of(sealed.hash, &sealed.header));
         let head = head.unwrap_or_else(|| rules.first_parent());
         Some(Position { rules, head })
     }
 
-    async fn ask_blocks(&self, peer: &PeerId, after: Height) -> Option<BlocksResponse> {
+    pub(super) async fn ask_blocks(&self, peer: &PeerId, after: Height) -> Option<BlocksResponse> {
         let request = encode(&BlocksRequest { after });
         let answer = self.network.request(peer, Class::Sync, request, PATIENCE).await;
         let Ok(answer) = answer else {
@@ -246,7 +247,7 @@ mod tests {
     /// The blocks of a chain of one, some with records, over two epochs.
     fn blocks() -> (Genesis, Vec<WireBlock>) {
         let directory = tempfile::tempdir().unwrap();
-        let genesis = Genesis { epoch_length: 4, ..dev::genesis("sync").unwrap() };
+        let genesis = Genesis { epoch_length: 4, ..dev::genesis("sync", 0).unwrap() };
         let chain = Chain::open(ChainConfig {
             directory: directory.path().to_owned(),
             genesis: genesis.clone(),

@@ -191,6 +191,17 @@ pub fn peek(certificate: &[u8]) -> Result<Proposal, CertificateError> {
     Reader::new(certificate).proposal()
 }
 
+/// Whether a certificate says that a validator signed, by its place in the set. True is the validator's word only if
+/// [`verify`] says that the certificate holds.
+pub fn has_signed(certificate: &[u8], validator: usize) -> bool {
+    let mut reader = Reader::new(certificate);
+    let bitmap = reader.proposal().and_then(|_| {
+        let validators = u64::from_be_bytes(*reader.array()?);
+        reader.take(usize::try_from(validators).unwrap_or(usize::MAX).min(MAX_VALIDATORS).div_ceil(8))
+    });
+    bitmap.is_ok_and(|bitmap| bitmap.get(validator / 8).is_some_and(|bits| bits >> (validator % 8) & 1 == 1))
+}
+
 /// Checks a certificate; what it returns is final on this chain. At most [`MAX_VALIDATORS`] signatures are
 /// checked, whatever the bytes say.
 ///
@@ -307,6 +318,10 @@ mod tests {
         for Vector { name, proposal, signers, validators, bytes } in vectors {
             assert_eq!(peek(&bytes), Ok(proposal), "{name}");
             assert_eq!(verify(&bytes, &validators, &CHAIN), Ok(proposal), "{name}");
+            for index in 0..validators.keys().len() + 9 {
+                assert_eq!(has_signed(&bytes, index), signers.contains(&index), "{name}, {index}");
+            }
+            assert!(!has_signed(&bytes[..20], 0));
             let mut shares: Vec<Share> =
                 signers.iter().map(|index| sign(&key_of(&validators.keys()[*index]), &CHAIN, &proposal)).collect();
             shares.reverse();

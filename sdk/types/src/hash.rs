@@ -7,6 +7,8 @@
 //! Domain texts hold no zero byte, so no domain is a prefix of another. Parts are concatenated as they
 //! are: every caller passes fixed-length parts, and at most one of variable length, last.
 
+use core::num::NonZeroU32;
+
 use crate::id::{AccountId, Address, ContractId, Hash};
 
 /// What is hashed.
@@ -39,6 +41,8 @@ pub enum Domain {
     Introduction,
     /// A change of the validators: genesis hash, `borsh(ValidatorChange)`. The digest that they sign.
     Validators,
+    /// Which shared lane a sender's records go to: the sender's id.
+    Shard,
 }
 
 impl Domain {
@@ -58,6 +62,7 @@ impl Domain {
             Self::FieldValue => "rustorium field value 1",
             Self::Introduction => "rustorium introduction 1",
             Self::Validators => "rustorium validators 1",
+            Self::Shard => "rustorium shard 1",
         }
     }
 }
@@ -86,4 +91,52 @@ pub fn contract_id(creator: Address, salt: &[u8; 32]) -> ContractId {
 /// The account of a public key under an authorisation scheme (0 is ed25519).
 pub fn account_id(scheme: u8, public_key: &[u8]) -> AccountId {
     AccountId(hash(Domain::Account, &[&[scheme], public_key]).0)
+}
+
+/// The shared lane of a sender among so many, by number from 0.
+///
+/// ```text
+/// hash(Shard, sender), its first 8 bytes little-endian, mod shards
+/// ```
+///
+/// All of a sender's records are in one lane, in order. Nothing depends on it but that: a record is executed whichever
+/// lane it is in.
+///
+/// ```
+/// use core::num::NonZeroU32;
+///
+/// use rustorium_types::{hash::shard, id::AccountId};
+///
+/// assert_eq!(shard(AccountId([7; 32]), NonZeroU32::MIN), 0);
+/// ```
+pub fn shard(sender: AccountId, shards: NonZeroU32) -> u32 {
+    let [a, b, c, d, e, f, g, h, ..] = hash(Domain::Shard, &[&sender.0]).0;
+    let number = u64::from_le_bytes([a, b, c, d, e, f, g, h]) % u64::from(shards.get());
+    // Below `shards`, which is a u32.
+    number as u32
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_of_senders_are_frozen() {
+        let shards = NonZeroU32::new(16).unwrap();
+        let of = |byte| shard(AccountId([byte; 32]), shards);
+        assert_eq!([0, 1, 2, 3, 4, 5, 6, 7].map(of), [4, 9, 14, 7, 13, 13, 1, 14]);
+    }
+
+    #[test]
+    fn senders_spread_over_the_shards() {
+        let shards = NonZeroU32::new(4).unwrap();
+        let mut counts = [0; 4];
+        for number in 0..4_000_u32 {
+            let mut id = [0; 32];
+            id[..4].copy_from_slice(&number.to_le_bytes());
+            counts[shard(AccountId(id), shards) as usize] += 1;
+        }
+        assert!(counts.iter().all(|count| (900..1_100).contains(count)), "{counts:?}");
+    }
 }

@@ -15,6 +15,8 @@ const REGIONS: [[u64; 4]; 4] = [[1, 31, 38, 110], [31, 1, 70, 85], [38, 70, 1, 8
 /// Submissions, at so many a second.
 const SUBMISSIONS: u64 = 100;
 const RATE: u64 = 20;
+/// So long that none ends meanwhile.
+const EPOCH: u64 = 100_000;
 /// Before them, and behind: the start and the last answers are no part of it.
 const QUIET: Duration = Duration::from_secs(3);
 
@@ -33,7 +35,7 @@ pub(crate) fn measure() {
 }
 
 fn network(validators: u8, is_far: bool) -> (Vec<Duration>, f64) {
-    let kept = Kept::new(1, validators);
+    let kept = Kept::new(1, validators, EPOCH);
     let (terms, keys) = (kept.terms(), kept.keys());
     simulate(1, terms, &keys, |world| async move { run(world, kept, is_far).await }).0
 }

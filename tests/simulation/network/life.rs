@@ -62,7 +62,7 @@ pub(crate) fn live(seed: u64) -> String {
 }
 
 fn live_here(seed: u64) -> String {
-    let kept = Kept::new(seed, VALIDATORS);
+    let kept = Kept::new(seed, VALIDATORS, EPOCH);
     let (terms, keys) = (kept.terms(), kept.keys());
     let (disks, runtime) = simulate(seed, terms, &keys, |world| async move {
         let mut life = Life::new(world, kept);
@@ -78,7 +78,7 @@ fn live_here(seed: u64) -> String {
 /// than was synced.
 pub(crate) fn live_through_a_power_cut(seed: u64) {
     let live = move || {
-        let kept = Kept::new(seed, VALIDATORS);
+        let kept = Kept::new(seed, VALIDATORS, EPOCH);
         let (terms, keys) = (kept.terms(), kept.keys());
         let before = |world| async move {
             let mut life = Life::new(world, kept);
@@ -96,12 +96,12 @@ pub(crate) fn live_through_a_power_cut(seed: u64) {
 }
 
 impl Kept {
-    pub(crate) fn new(seed: u64, validators: u8) -> Self {
+    pub(crate) fn new(seed: u64, validators: u8, epoch_length: u64) -> Self {
         let mut keys: Vec<SigningKey> =
             (0..validators).map(|number| SigningKey::from_seed([200 + number; 32])).collect();
         keys.sort_by_key(|key| key.public_key().0);
         let names = keys.iter().map(|key| key.public_key().0).collect();
-        let genesis = Genesis { dev: false, validators: names, epoch_length: EPOCH, ..people::genesis(seed) };
+        let genesis = Genesis { dev: false, validators: names, epoch_length, ..people::genesis(seed) };
         let mut chance = Chance::new(seed.wrapping_mul(7));
         let validators = keys.into_iter().enumerate().map(|(number, key)| {
             let segment_bytes = [16 << 10, 256 << 10][chance.below(2) as usize];
@@ -113,7 +113,8 @@ impl Kept {
     }
 
     pub(crate) fn terms(&self) -> Terms {
-        Terms { chain: self.genesis.hash(), epoch_length: EPOCH.try_into().unwrap(), retained: RETAINED }
+        let epoch_length = self.genesis.epoch_length.try_into().unwrap();
+        Terms { chain: self.genesis.hash(), epoch_length, retained: RETAINED }
     }
 
     pub(crate) fn keys(&self) -> Vec<SigningKey> {

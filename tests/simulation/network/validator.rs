@@ -10,6 +10,7 @@ use rustorium_chain::{
     chain::{Chain, ChainConfig, Consensus, Network, OpenError},
     clock::Clock,
     desk::desk,
+    exchange::Alone,
     machine::Machine,
     pipeline::{CommitPolicy, Stepped},
     storage::{Durability, StoreOptions},
@@ -100,7 +101,8 @@ impl Validator {
     ) -> Result<&Chain, OpenError> {
         let (asks, asked) = desk();
         let mouth = Mouth::default();
-        let network = Network { consensus: Consensus::Desk(asked), peers: Box::new(mouth.clone()) };
+        let network =
+            Network { consensus: Consensus::Desk(asked), peers: Box::new(mouth.clone()), shared: Box::new(Alone) };
         let (wall, elapsed, ahead) = (world.time(), world.time(), self.ahead_ms);
         let clock = Clock::simulated(
             move || Timestamp(people::START + ahead + wall.elapsed().as_millis() as u64),

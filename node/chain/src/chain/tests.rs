@@ -9,6 +9,7 @@ mod fairness;
 mod lanes;
 mod rebuild;
 mod rules;
+mod shared;
 mod validators;
 
 use std::sync::{

@@ -134,7 +134,11 @@ impl Blocks {
             return Ok(());
         }
         let lane = self.lanes.entry((position.lane, position.generation)).or_default();
-        let Some(at) = position.index.checked_sub(lane.first) else { return Ok(()) };
+        let Some(at) = position.index.checked_sub(lane.first) else {
+            // It is in a block that is passed over. What followed it until then is superseded all the same.
+            lane.records.clear();
+            return Ok(());
+        };
         let at = usize::try_from(at).ok().filter(|at| *at <= lane.records.len()).ok_or_else(damaged)?;
         lane.records.truncate(at);
         lane.records.push_back((record, entry.file));

@@ -1,6 +1,8 @@
 //! What a log keeps through power losses, and what it says of damage.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use rustorium_types::block::LaneCut;
+
 use super::*;
 use crate::machine::{Chance, Failure, Folder, Machine};
 
@@ -176,6 +178,26 @@ fn damage_in_an_older_segment_is_found_by_reading() {
     let reader = Reader::new(disk.log());
     let error = reader.entries().unwrap().find_map(Result::err);
     assert!(matches!(error, Some(LogError::Damaged { file, damage: Damage::Frame, .. }) if file == segment::name(2)));
+}
+
+#[test]
+fn what_a_record_supersedes_is_gone_for_those_too_who_pass_its_block_over() {
+    let disk = Machine::new(0);
+    let (mut log, _) = open(&disk).unwrap();
+    // The last one is there again: a final block had another. It takes two.
+    for (index, text) in [(0, "a"), (1, "b"), (2, "c"), (1, "other")] {
+        log.append(Kind::Record, &record_entry(at(index), text.as_bytes())).unwrap();
+    }
+    let cuts = [LaneCut { lane: 3, generation: 1, end: 2, root: Hash([0; 32]) }];
+    log.append(Kind::Record, &record_entry(at(2), b"next")).unwrap();
+    log.sync().unwrap();
+    let rest = |cuts: &[LaneCut]| {
+        let mut blocks = Reader::new(disk.log()).blocks_above(Height::ZERO, cuts).unwrap();
+        assert!(blocks.next().is_none());
+        blocks.into_rest().into_iter().map(|logged| (logged.position.index, logged.record)).collect::<Vec<_>>()
+    };
+    assert_eq!(rest(&cuts), [(2, Bytes::from_static(b"next"))]);
+    assert_eq!(rest(&[]).len(), 3);
 }
 
 #[test]

@@ -111,6 +111,7 @@ impl Seal {
 
     /// Lets the driver seal a block, and makes what was taken in durable; neither without room.
     pub(super) fn turn(&mut self) -> Result<Option<Finalised>, Fault> {
+        self.ledger.fall_back()?;
         if !self.ledger.has_room()? {
             return Ok(None);
         }

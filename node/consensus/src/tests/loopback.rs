@@ -18,7 +18,7 @@ use super::{
     ledger::{Ledger, Server},
     world::Events,
 };
-use crate::{Config, Consensus, Directory, Event, Ports, Timeouts};
+use crate::{Caution, Config, Consensus, Directory, Event, Ports, Timeouts};
 
 const COUNT: u8 = 4;
 /// When a test that waits has failed.
@@ -74,6 +74,7 @@ fn start(number: u8, schedule: &Schedule, ledger: Ledger, ports: Ports, director
         key: key(number),
         directory: directory.join(number.to_string()),
         timeouts: Timeouts::default(),
+        caution: Caution::default(),
         retained_blocks: 16_384,
         threads: 1,
     };

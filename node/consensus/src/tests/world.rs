@@ -157,6 +157,11 @@ impl World {
         self.network.start(node, start, asks, this.events.clone(), chain).await;
     }
 
+    /// The time, as chains tell it.
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp(self.time.elapsed().as_millis() as u64)
+    }
+
     /// Ends a validator at once.
     pub(crate) async fn crash(&mut self, node: usize) {
         assert!(self.network.crash(node).await, "it runs");

@@ -74,9 +74,14 @@ pub(super) fn keys(count: u8) -> Vec<SigningKey> {
 
 impl Committee {
     fn new(count: u8) -> Self {
+        Self::sharing(count, 0)
+    }
+
+    /// Of so many nodes with so many shared lanes.
+    fn sharing(count: u8, shards: u32) -> Self {
         let keys = keys(count);
         let validators: Vec<[u8; 32]> = keys.iter().map(|key| key.public_key().0).collect();
-        let genesis = Genesis { validators, dev: false, ..genesis() };
+        let genesis = Genesis { validators, shards, dev: false, ..genesis() };
         let places = keys.iter().map(|_| Place::of(genesis.clone())).collect();
         Self::at(places, keys)
     }
@@ -188,7 +193,11 @@ impl Committee {
 fn node(place: &Place, key: SigningKey) -> Node {
     let (asks, asked) = desk();
     let heard = Heard::default();
-    let network = Network { consensus: Consensus::Desk(asked), peers: Box::new(Voice(Arc::clone(&heard))) };
+    let network = Network {
+        consensus: Consensus::Desk(asked),
+        peers: Box::new(Voice(Arc::clone(&heard))),
+        shared: Box::new(Alone),
+    };
     let chain = Chain::open_among(ChainConfig { key: key.clone(), ..place.config() }, network).unwrap();
     Node { key, chain: Some(chain), asks, heard, is_deaf: false }
 }
@@ -330,6 +339,67 @@ fn other_records_that_are_final_replace_what_was_heard() {
     committee.head = committee.nodes[2].chain().rules().unwrap().first_parent();
     committee.finalise(&proposed, &[0]);
     committee.assert_same(&[0, 2, 3]);
+}
+
+#[test]
+fn what_a_broker_told_one_node_alone_is_replaced_and_logged_once_more() {
+    let mut committee = Committee::sharing(4, 1);
+    let mut wallets = [Wallet::new(1), Wallet::new(2)];
+    let chain = committee.nodes[0].chain().clone();
+    let [(_, lonely), (_, common)] = wallets.each_mut().map(|wallet| wallet.signed(&chain, vec![transfer(BOB, 1)]));
+    // The broker has one record for node 0 and another for all others.
+    let at = LanePosition { lane: 0, generation: 0, index: 0 };
+    let _ = chain.exchange().store(at, vec![lonely, Bytes::from_static(b"junk")]).wait().unwrap();
+    for index in [1, 2, 3] {
+        let _ = committee.nodes[index].chain().exchange().store(at, vec![common.clone()]).wait().unwrap();
+    }
+    let proposed = committee.wait_for(committee.nodes[2].asks.propose(committee.head.clone()));
+    committee.finalise(&proposed, &[1, 2, 3]);
+    committee.head = committee.nodes[2].chain().rules().unwrap().first_parent();
+    committee.finalise(&proposed, &[0]);
+    committee.assert_same(&[0, 1, 2, 3]);
+    // What was believed accepted is in node 0's own lane now, and the broker's next record is the one behind the block.
+    let end = chain.exchange().store(at, Vec::new()).wait().unwrap();
+    assert_eq!(end.index, 1);
+    while account(&chain, BOB).balance < Amount(2) {
+        committee.decide(0, &[0, 1, 2, 3]);
+    }
+    let ends: Vec<u64> = committee.head.lanes.iter().map(|cut| cut.end).collect();
+    assert_eq!(ends, [1, 1, 0, 0, 0], "junk is not logged again");
+    assert_eq!(chain.metrics().replaced.get(), 2);
+}
+
+#[test]
+fn a_lane_that_two_halves_were_told_differently_does_not_stop_the_chain() {
+    let mut committee = Committee::sharing(4, 1);
+    let all = [0, 1, 2, 3];
+    let mut wallets = [Wallet::new(1), Wallet::new(2)];
+    let chain = committee.nodes[0].chain().clone();
+    let told = wallets.each_mut().map(|wallet| wallet.signed(&chain, vec![transfer(BOB, 1)]).1);
+    let at = LanePosition { lane: 0, generation: 0, index: 0 };
+    for index in all {
+        let _ = committee.nodes[index].chain().exchange().store(at, vec![told[index / 2].clone()]).wait().unwrap();
+    }
+    // Both halves' records are executed all the same: whoever sees that the lane is in doubt logs them in its own.
+    while account(&chain, BOB).balance < Amount(2) {
+        for leader in [0, 2] {
+            let header = committee.wait_for(committee.nodes[leader].asks.propose(committee.head.clone()));
+            let others = [(leader + 2) % 4, (leader + 3) % 4];
+            if header.lanes[0].end > 0 {
+                let vote = |index: usize| committee.nodes[index].asks.verify(committee.head.clone(), header.clone());
+                let votes = others.map(vote).map(|vote| vote.wait_timeout(Duration::from_millis(50)));
+                assert!(votes.iter().all(Result::is_err), "nobody votes without the bytes");
+                continue;
+            }
+            for index in all {
+                let holds = committee.nodes[index].asks.verify(committee.head.clone(), header.clone());
+                assert!(committee.wait_for(holds), "node {index} refuses {header:?}");
+            }
+            committee.finalise(&header, &all);
+        }
+    }
+    committee.assert_same(&all);
+    assert_eq!((committee.head.lanes[0].end, account(&chain, BOB).balance), (0, Amount(2)));
 }
 
 #[test]
