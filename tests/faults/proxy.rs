@@ -165,9 +165,12 @@ fn socket() -> io::Result<StdSocket> {
     Ok(socket)
 }
 
+/// A datagram, and when it arrives.
+type Late = (Instant, Vec<u8>);
+
 /// Takes what others send to a node.
 async fn open(state: Arc<State>, to: usize, door: Arc<UdpSocket>) {
-    let mut lines: BTreeMap<SocketAddr, (mpsc::Sender<(Instant, Vec<u8>)>, Line, u64)> = BTreeMap::new();
+    let mut lines: BTreeMap<SocketAddr, (mpsc::Sender<Late>, Line, u64)> = BTreeMap::new();
     let mut buffer = vec![0; DATAGRAM_BYTES];
     loop {
         // An error is an ICMP message about what was sent before: a node that is down.
@@ -211,7 +214,7 @@ async fn answers(state: Arc<State>, which: Line, outer: Arc<UdpSocket>, door: Ar
 }
 
 /// A queue whose datagrams leave by a socket when it is time.
-fn forward(socket: Arc<UdpSocket>, to: SocketAddr) -> mpsc::Sender<(Instant, Vec<u8>)> {
+fn forward(socket: Arc<UdpSocket>, to: SocketAddr) -> mpsc::Sender<Late> {
     let (sender, mut queue) = mpsc::channel::<(Instant, Vec<u8>)>(UNDER_WAY);
     tokio::spawn(async move {
         while let Some((arrival, datagram)) = queue.recv().await {

@@ -66,6 +66,9 @@ enum Message {
 /// [`LanePosition`], on the wire.
 type Position = (u32, u32, u64);
 
+/// Records that stand in a lane, and where the first of them does.
+type Read = (LanePosition, Vec<Bytes>);
+
 /// A validator's part.
 pub(crate) struct Lanes {
     chain: Chain,
@@ -79,9 +82,9 @@ pub(crate) struct Lanes {
     /// Whom to tell how far a lane of theirs is durable here.
     storing: Vec<(usize, Handle<LanePosition>)>,
     /// Whom to send what is read of the own lane.
-    resending: Vec<(usize, Handle<(LanePosition, Vec<Bytes>)>)>,
+    resending: Vec<(usize, Handle<Read>)>,
     /// Who wants what.
-    looking: Vec<(usize, Want, Handle<(LanePosition, Vec<Bytes>)>)>,
+    looking: Vec<(usize, Want, Handle<Read>)>,
     turn: usize,
 }
 

@@ -132,7 +132,7 @@ impl Told {
         let known = *self.headers.entry(height).or_insert(header.hash);
         assert_eq!(known, header.hash, "{validator} has another block {height}");
         let result = snapshot.result(height).unwrap().unwrap();
-        let known = self.results.entry(height).or_insert_with(|| result.clone());
+        let known = self.results.entry(height).or_insert(result);
         assert_eq!(*known, result, "{validator} came to another result of block {height}");
         // No result is skipped, and none is another than the header says.
         let results =
